@@ -1,0 +1,127 @@
+"""The errors of this package; every layer raises them and only the entry points print them.
+
+::
+
+    CloudSiemError            any failure that a person can act on
+    ├── StackError            a stack file or a stack's config is not usable; has all reasons
+    ├── RefusedError          a guard rail said no, before anything was written
+    ├── ApiError              a call to the cloud did not do what was asked
+    │   ├── DeniedError       no permission (RAM), or credentials that do not count
+    │   ├── ThrottledError    the cloud asked us to slow down, until the deadline
+    │   ├── UnreachableError  no usable answer: connection, redirect, deadline
+    │   └── MalformedError    an answer came, in a shape that is not documented
+    └── SettleError           a write was accepted, and the account does not show it
+
+``str()`` of each is one or more whole sentences for a person: what happened, where, why, what to
+do. The fields are there for programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class CloudSiemError(Exception):
+    """Any failure that a person can act on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where in a text something stands."""
+
+    file: str
+    """The file as the person named it, e.g. ``stacks/Pulumi.demo.yaml``."""
+    line: int | None = None
+    """Counted from 1; None when the text has no usable line for it."""
+    column: int | None = None
+    """Counted from 1."""
+
+    def __str__(self) -> str:
+        parts = [self.file, self.line, self.column]
+        return ":".join(str(part) for part in parts if part is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """One fault found in an input, with its place and the way out."""
+
+    message: str
+    """What is wrong, e.g. ``"opne" is no state``."""
+    path: tuple[str, ...] = ()
+    """The keys that lead to the fault, e.g. ``("cloud-siem:deliveries", "sas")``."""
+    place: Place | None = None
+    """Where it stands; None when the input was not a file."""
+    hint: str = ""
+    """What to do, e.g. ``write open or closed``."""
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        path = f"{' > '.join(self.path)}: " if self.path else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}{path}{self.message}{hint}"
+
+    @property
+    def order(self) -> tuple[str, int, int, tuple[str, ...], str]:
+        """The sort key: by file, then by place, so that lists of reasons are equal run after run."""
+        place = self.place or Place(file="")
+        return (place.file, place.line or 0, place.column or 0, self.path, self.message)
+
+
+class StackError(CloudSiemError):
+    """A stack file or a stack's config is not usable."""
+
+    def __init__(self, reasons: Iterable[Reason]) -> None:
+        self.reasons: tuple[Reason, ...] = tuple(sorted(reasons, key=lambda r: r.order))
+        super().__init__(self._text(self.reasons))
+
+    @staticmethod
+    def _text(reasons: Sequence[Reason]) -> str:
+        return "\n".join(str(reason) for reason in reasons)
+
+
+class RefusedError(CloudSiemError):
+    """A guard rail said no, before anything was written."""
+
+
+class ApiError(CloudSiemError):
+    """A call to the cloud did not do what was asked."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        action: str,
+        code: str = "",
+        status: int | None = None,
+        request_id: str = "",
+    ) -> None:
+        self.action = action
+        """The operation, e.g. ``CloseDelivery``."""
+        self.code = code
+        """The cloud's error code, e.g. ``SLS.Ship.Error``; empty when none was sent."""
+        self.status = status
+        """The HTTP status; None when it is not known."""
+        self.request_id = request_id
+        """What the cloud's support asks for; empty when none was sent."""
+        super().__init__(message)
+
+
+class DeniedError(ApiError):
+    """No permission (RAM), or credentials that do not count."""
+
+
+class ThrottledError(ApiError):
+    """The cloud asked us to slow down, until the deadline."""
+
+
+class UnreachableError(ApiError):
+    """No usable answer: connection, redirect, deadline."""
+
+
+class MalformedError(ApiError):
+    """An answer came, in a shape that is not documented."""
+
+
+class SettleError(CloudSiemError):
+    """A write was accepted, and the account does not show it."""
