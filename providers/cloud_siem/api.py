@@ -1,0 +1,178 @@
+"""The operations on an account: what is open, open, close, who am I.
+
+Called by ``session`` and by the commands that need no engine. Three layers, each with one concern:
+an operation (``look``, ``switch``, ``identity``) -> ``_ask``: retries within a deadline ->
+``_call``: the request rate and one call through ``sdk``. What the cloud's errors mean to a person
+stands in ``explain``.
+
+Retried are throttling, ``InternalError``, ``SLS.*``, a gateway's 502 to 504 and lost connections
+(``CallFailed.may_pass``). After a failure that leaves open whether the cloud acted, a write looks
+before it acts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cloud_siem import convert
+from cloud_siem.call import CallFailed, Request
+from cloud_siem.explain import Asked, explained, malformed, not_done
+from cloud_siem.model import DeliveryKey, Perspective, Snapshot, Standing, State, judge
+from cloud_siem.origin import Origin
+from cloud_siem.pacing import Clock, Deadline, RequestRate, backoff
+from cloud_siem.settings import Endpoint, Settings
+
+if TYPE_CHECKING:
+    from cloud_siem.sdk import Sdk
+
+SIEM_VERSION = "2022-06-16"
+STS_VERSION = "2015-04-01"
+BURST = 10
+"""Calls that may go out at once before the setting ``requestRate`` holds them back."""
+_ACTIONS = {State.OPEN: "OpenDelivery", State.CLOSED: "CloseDelivery"}
+
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class Api:
+    """The API as one credential sees it from one perspective; safe to use from threads."""
+
+    settings: Settings
+    perspective: Perspective
+    origin: Origin = field(default_factory=Origin)
+    clock: Clock = field(default_factory=Clock)
+    rate: RequestRate | None = None
+    """Shared by all who use the same credential; None makes one for this Api alone."""
+
+    def __post_init__(self) -> None:
+        rate = self.settings.request_rate
+        self._rate = self.rate or RequestRate(rate=rate, burst=BURST, clock=self.clock)
+        self._sdk: Sdk | None = None
+
+    def look(self) -> Snapshot:
+        """One ListDelivery: every log of every connected product.
+
+        :raises ApiError: it could not be read within the deadline.
+        """
+        return self._look(self._deadline())
+
+    def identity(self) -> convert.Identity:
+        """Who the credentials are (STS GetCallerIdentity, which needs no permission)."""
+        endpoint = self.settings.sts_endpoint(self.perspective.region)
+        request = Request(
+            action="GetCallerIdentity", version=STS_VERSION, endpoint=endpoint, parameters={}
+        )
+        asked = Asked(request=request, subject=f"for {self.perspective}")
+        return _converted(asked, self._ask(asked, self._deadline()), convert.to_identity)
+
+    def switch(self, key: DeliveryKey, state: State) -> str:
+        """Open or close one delivery; returns the RequestId of the write.
+
+        One write, repeated only when the cloud said that it did not act, or when it may have and
+        the account does not show it. When the answer of a write was lost and the account shows it
+        done, the RequestId is that of the ListDelivery that showed it. Whether the account shows
+        an accepted write is for the caller to see (``session.settle``).
+
+        :raises ApiError: the cloud did not accept it within the deadline.
+        """
+        request = Request(
+            action=_ACTIONS[state],
+            version=SIEM_VERSION,
+            endpoint=self._endpoint,
+            parameters=convert.delivery_parameters(key),
+        )
+        asked = Asked(request=request, subject=f"of {key}", writes=True)
+        deadline = self._deadline()
+        body = self._ask(asked, deadline, unless=lambda: self._look_shows(key, state, deadline))
+        request_id = convert.request_id_of(body)
+        if not _converted(asked, body, convert.to_accepted):
+            raise not_done(asked, request_id)
+        return request_id
+
+    @property
+    def credential_source(self) -> str:
+        """Where the credentials come from, e.g. ``default/env``; never what they are."""
+        return self._client().source
+
+    @property
+    def _endpoint(self) -> Endpoint:
+        return self.settings.api_endpoint(self.perspective.region)
+
+    def _deadline(self) -> Deadline:
+        return Deadline.of(self.settings.deadline, self.clock)
+
+    def _look(self, deadline: Deadline) -> Snapshot:
+        request = Request(
+            action="ListDelivery",
+            version=SIEM_VERSION,
+            endpoint=self._endpoint,
+            parameters=convert.perspective_parameters(self.perspective),
+        )
+        asked = Asked(request=request, subject=f"for {self.perspective}")
+        taken_at = datetime.now(UTC)
+        body = self._ask(asked, deadline)
+        return _converted(
+            asked, body, lambda answer: convert.to_snapshot(answer, self.perspective, taken_at)
+        )
+
+    def _look_shows(self, key: DeliveryKey, state: State, deadline: Deadline) -> Body | None:
+        """The answer a write would have had, when the account shows it done."""
+        snapshot = self._look(deadline)
+        done = judge(key, state, snapshot).standing is Standing.AS_DECLARED
+        return {"Data": True, "RequestId": snapshot.request_id} if done else None
+
+    def _ask(
+        self, asked: Asked, deadline: Deadline, unless: Callable[[], Body | None] | None = None
+    ) -> Body:
+        """Call until there is an answer, an error that stays, or no time left.
+
+        ``unless`` is asked before repeating a call that the cloud may have acted on; what it
+        answers stands for the lost answer.
+        """
+        attempt = 1
+        while True:
+            try:
+                return self._call(asked.request, deadline)
+            except CallFailed as failure:
+                pause = backoff(attempt, self.clock, failure.retry_after)
+                if not failure.may_pass or pause >= deadline.left:
+                    raise explained(asked, failure, attempt, deadline) from None
+                unknown = not failure.throttled
+            self.clock.sleep(pause)
+            if unless and unknown and (answer := unless()):
+                return answer
+            attempt += 1
+
+    def _call(self, request: Request, deadline: Deadline) -> Body:
+        client = self._client()
+        self._rate.wait()
+        return client.call(request, seconds=max(deadline.left, 0.001))
+
+    def _client(self) -> Sdk:
+        if self._sdk is None:
+            # Here and not above: the SDK takes most of a second, and most runs make no call.
+            from cloud_siem.sdk import Sdk  # noqa: PLC0415
+
+            self._sdk = Sdk(
+                self.settings,
+                account=self.perspective.account,
+                sts=self.settings.sts_endpoint(self.perspective.region),
+                user_agent=self.origin.user_agent,
+                session_name=self.settings.role_session_name or self.origin.session_name,
+            )
+        return self._sdk
+
+
+Body = dict[str, Any]
+"""A JSON object as it came."""
+
+
+def _converted(asked: Asked, body: Body, convert_body: Callable[[Body], T]) -> T:
+    try:
+        return convert_body(body)
+    except convert.ShapeError as error:
+        raise malformed(asked, str(error), convert.request_id_of(body)) from None

@@ -1,0 +1,82 @@
+"""What goes through the door to the cloud, and how it fails: the values between ``api`` and ``sdk``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from cloud_siem.settings import Endpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One call."""
+
+    action: str
+    """The operation, e.g. ``ListDelivery``."""
+    version: str
+    """Of the API, e.g. ``2022-06-16``."""
+    endpoint: Endpoint
+    parameters: Mapping[str, str]
+    """Sent in the body, as a form."""
+
+
+class Failure(Enum):
+    """How a call failed."""
+
+    ANSWERED = "answered"
+    """The cloud answered with an error code."""
+    LOST = "lost"
+    """No whole answer came: whether the cloud acted is not known."""
+    STRANGE = "strange"
+    """An answer came that is not the API's: whether the cloud acted is not known."""
+    NOT_TRUSTED = "not trusted"
+    """The other side is not who it should be (certificate, redirect): nothing was acted on."""
+    NO_CREDENTIALS = "no credentials"
+    """Nothing was sent: no credentials were found, or the role could not be assumed."""
+
+
+class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what it means to them
+    """A call did not bring a JSON object with an HTTP status below 300."""
+
+    def __init__(  # noqa: PLR0913 - each is a fact of its own about one failed call
+        self,
+        failure: Failure,
+        message: str,
+        *,
+        code: str = "",
+        status: int | None = None,
+        request_id: str = "",
+        retry_after: float = 0.0,
+        denied: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.message = message
+        """The cloud's own words, or what happened on the way."""
+        self.code = code
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+        """Seconds that the cloud asked us to wait; 0 when it did not."""
+        self.denied = denied
+        """The RAM action that was refused, where the cloud names it."""
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the cloud refused because of too many calls; it then did not act."""
+        return "Throttling" in self.code or self.status == 429  # noqa: PLR2004 - HTTP's number
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same call may succeed a little later."""
+        if self.failure is Failure.LOST or self.throttled:
+            return True
+        if self.failure not in (Failure.ANSWERED, Failure.NO_CREDENTIALS):
+            return False
+        # Siem.Delivery.* come with HTTP 500 and are permanent; so the code decides, not the 500.
+        passing = self.code in ("InternalError", "ServiceUnavailable") or self.code.startswith(
+            "SLS."
+        )
+        return passing or self.status in (502, 503, 504)

@@ -1,0 +1,324 @@
+"""The door to Alibaba Cloud's SDK: one signed call, once; the only module that imports it.
+
+Called by ``api``, which owns retries, deadlines and what an error means to a person. Import this
+module only when a call is due: the SDK takes a good part of a second.
+
+The generic client (``call_api``) is used, not the generated one: the wire is the same, and a badly
+shaped answer arrives as it was sent instead of as ``None``. What the SDK leaves open is closed here,
+in the HTTP session it uses (``_Strict``): redirects are not followed, proxies are not asked about
+loopback, an answer has a size and a total deadline, and what is not a JSON object says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cloud_siem.call import CallFailed, Failure, Request
+from cloud_siem.settings import Endpoint, Settings
+
+if TYPE_CHECKING:
+    import requests
+
+if os.environ.get("DEBUG", "").lower() == "sdk":
+    # The SDK would print every header, security tokens and signatures among them.
+    del os.environ["DEBUG"]
+
+from alibabacloud_credentials.client import Client as CredentialClient  # noqa: E402
+from alibabacloud_credentials.exceptions import CredentialException  # noqa: E402
+from alibabacloud_credentials.provider import (  # noqa: E402
+    CLIProfileCredentialsProvider,
+    DefaultCredentialsProvider,
+    RamRoleArnCredentialsProvider,
+)
+from alibabacloud_tea_openapi import utils_models  # noqa: E402
+from alibabacloud_tea_openapi.client import Client  # noqa: E402
+from darabonba.core import DaraCore  # noqa: E402
+from darabonba.exceptions import ResponseException, UnretryableException  # noqa: E402
+from darabonba.request import DaraRequest  # noqa: E402
+from darabonba.runtime import RuntimeOptions  # noqa: E402
+from requests import exceptions as http_errors  # noqa: E402
+from Tea.core import TeaCore  # noqa: E402
+from urllib3.exceptions import HTTPError  # noqa: E402
+
+for _name in ("darabonba-core", "alibabacloud-tea", "credentials"):
+    # The SDK hangs its own handlers on stderr at import; what matters reaches a person as an error.
+    logging.getLogger(_name).handlers[:] = [logging.NullHandler()]
+    logging.getLogger(_name).propagate = False
+
+CONNECT_TIMEOUT_MS = 5_000
+READ_TIMEOUT_MS = 10_000
+"""For one read from the socket; the whole answer has the caller's deadline."""
+POOL_SIZE = 40
+ANSWER_LIMIT = 16 * 1024 * 1024
+"""Bytes; thousands of times what ListDelivery sends for an account that has every product."""
+_CHUNK = 64 * 1024
+
+
+class Sdk:
+    """Signed calls with one credential; safe to use from threads. Never pickled, never printed."""
+
+    def __init__(
+        self, settings: Settings, *, account: str, sts: Endpoint, user_agent: str, session_name: str
+    ) -> None:
+        self._user_agent = user_agent
+        self._credential = CredentialClient(
+            provider=_credentials(settings, account=account, sts=sts, session_name=session_name)
+        )
+        self._clients: dict[Endpoint, Client] = {}
+
+    def __repr__(self) -> str:
+        return "Sdk(...)"
+
+    @property
+    def source(self) -> str:
+        """Where the credentials come from, e.g. ``default/env``; for errors. No call is made."""
+        try:
+            return str(self._credential.get_credential().provider_name)
+        except Exception as error:  # the chain raises what it likes
+            return f"none ({type(error).__name__})"
+
+    def call(self, request: Request, *, seconds: float) -> dict[str, Any]:
+        """The JSON object that answers the request, within the given time.
+
+        :raises CallFailed: anything else happened.
+        """
+        _exchange.over_at = time.monotonic() + seconds
+        _exchange.retry_after = 0.0
+        try:
+            answer = self._client(request.endpoint).call_api(
+                _params(request),
+                utils_models.OpenApiRequest(body=dict(request.parameters) or None),
+                RuntimeOptions(
+                    connect_timeout=_at_most(CONNECT_TIMEOUT_MS, seconds),
+                    read_timeout=_at_most(READ_TIMEOUT_MS, seconds),
+                ),
+            )
+        except Exception as error:
+            raise _failed(error) from None
+        body: object = answer["body"]
+        if not isinstance(body, dict):
+            raise CallFailed(Failure.STRANGE, "the answer is not a JSON object")
+        return body
+
+    def _client(self, endpoint: Endpoint) -> Client:
+        client = self._clients.get(endpoint)
+        if client is None:
+            _make_strict(DaraCore, _session_key(endpoint), endpoint, pool_size=POOL_SIZE)
+            client = Client(
+                utils_models.Config(
+                    credential=self._credential,
+                    endpoint=endpoint.host,
+                    protocol=endpoint.scheme,
+                    user_agent=self._user_agent,
+                    max_idle_conns=POOL_SIZE,
+                )
+            )
+            self._clients[endpoint] = client
+        return client
+
+
+def _params(request: Request) -> utils_models.Params:
+    return utils_models.Params(
+        action=request.action,
+        version=request.version,
+        protocol=request.endpoint.scheme,
+        pathname="/",
+        method="POST",
+        auth_type="AK",
+        style="RPC",
+        req_body_type="formData",
+        body_type="json",
+    )
+
+
+def _credentials(settings: Settings, *, account: str, sts: Endpoint, session_name: str) -> Any:
+    """The official chain or one profile of it; with a role to assume, through that."""
+    chain = (
+        CLIProfileCredentialsProvider(profile_name=settings.profile)
+        if settings.profile
+        else DefaultCredentialsProvider()
+    )
+    role = settings.role_for(account)
+    if role is None:
+        return chain
+    # The SDK takes a scheme as part of the host here, and https where there is none.
+    host = f"{sts.scheme}://{sts.host}" if sts.loopback else sts.host
+    _make_strict(TeaCore, f"https://{host}:80", sts)
+    return RamRoleArnCredentialsProvider(
+        credentials_provider=chain,
+        role_arn=role,
+        role_session_name=session_name,
+        duration_seconds=settings.role_duration,
+        external_id=settings.role_external_id,
+        sts_endpoint=host,
+    )
+
+
+class _Exchange(threading.local):
+    """What the HTTP session and the caller, on the same thread, tell each other past the SDK."""
+
+    over_at: float = 0.0
+    retry_after: float = 0.0
+
+
+_exchange = _Exchange()
+
+
+class _Strict:
+    """Replaces ``send`` of one of the SDK's HTTP sessions."""
+
+    def __init__(self, session: requests.Session, endpoint: Endpoint) -> None:
+        self._send = session.send
+        self._loopback = endpoint.loopback
+
+    def __call__(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        if self._loopback:
+            options["proxies"] = {}
+        options |= {"allow_redirects": False, "stream": True}
+        try:
+            response = self._send(request, **options)
+            with response:
+                content = _read(response)
+        except http_errors.SSLError as error:
+            raise CallFailed(Failure.NOT_TRUSTED, f"TLS: {_first_cause(error)}") from None
+        except (OSError, HTTPError) as error:
+            raise CallFailed(Failure.LOST, _first_cause(error)) from None
+        _exchange.retry_after = _retry_after(response.headers)
+        _check(response, content)
+        # What ``requests`` does itself when it reads the body; the SDK asks for ``content`` next.
+        response._content = content
+        return response
+
+
+def _session_key(endpoint: Endpoint) -> str:
+    return f"{endpoint.scheme}://{endpoint.host}:{DaraRequest().port}:pool={POOL_SIZE}"
+
+
+def _make_strict(core: Any, key: str, endpoint: Endpoint, **options: Any) -> None:
+    """Have the SDK use a strict HTTP session for this key of its table of sessions.
+
+    The table is the SDK's own and not documented; that it is still used so is tested.
+    """
+    with _sessions_lock:
+        session = core._get_session(
+            session_key=key, protocol=endpoint.scheme, verify=True, **options
+        )
+        if not isinstance(session.send, _Strict):
+            session.send = _Strict(session, endpoint)
+
+
+_sessions_lock = threading.Lock()
+
+
+def _read(response: requests.Response) -> bytes:
+    """The whole body, within the deadline and the limit; a socket time-out bounds each read only."""
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := response.raw.read1(_CHUNK):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > ANSWER_LIMIT:
+            raise CallFailed(Failure.STRANGE, f"the answer is larger than {ANSWER_LIMIT} bytes")
+        if time.monotonic() > _exchange.over_at:
+            raise CallFailed(Failure.LOST, "the answer came too slowly")
+    promised = response.headers.get("content-length", "")
+    if promised.isdecimal() and int(promised) != size:
+        raise CallFailed(Failure.LOST, f"the answer broke off after {size} of {promised} bytes")
+    return b"".join(chunks)
+
+
+def _check(response: requests.Response, content: bytes) -> None:
+    status = response.status_code
+    if 300 <= status < 400:
+        where = response.headers.get("location", "nowhere")
+        raise CallFailed(
+            Failure.NOT_TRUSTED,
+            f"redirected to {where[:200]}; redirects are refused",
+            status=status,
+        )
+    if not content.lstrip().startswith(b"{"):
+        kind = response.headers.get("content-type", "no content type")
+        shape = (
+            f"HTTP {status}, {kind}, {len(content)} bytes" if content else f"HTTP {status}, empty"
+        )
+        # A gateway that is down or busy answers in HTML; that may pass, as the API's own 503 may.
+        failure = Failure.LOST if status in (502, 503, 504) else Failure.STRANGE
+        raise CallFailed(failure, f"the answer is not JSON ({shape})", status=status)
+    if not content.rstrip().endswith(b"}"):
+        raise CallFailed(Failure.LOST, f"the answer broke off after {len(content)} bytes")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds: the cloud's own header counts in milliseconds, HTTP's in seconds."""
+    for name, unit in (("x-acs-retry-after", 1e-3), ("retry-after", 1.0)):
+        value = headers.get(name, "")
+        if value.isdecimal():
+            return int(value) * unit
+    return 0.0
+
+
+def _failed(error: Exception) -> CallFailed:
+    """Any exception of the SDK as ours; nothing of it is chained, since it may hold the request."""
+    if isinstance(error, UnretryableException):
+        error = error.inner_exception
+    if isinstance(error, CallFailed):
+        return error
+    if isinstance(error, ResponseException):
+        return _answered(error)
+    if isinstance(error, CredentialException):
+        return _no_credentials(str(error))
+    return CallFailed(Failure.STRANGE, f"the SDK could not use the answer ({type(error).__name__})")
+
+
+def _answered(error: ResponseException) -> CallFailed:
+    data = error.data if isinstance(error.data, dict) else {}
+    detail = data.get("AccessDeniedDetail")
+    return CallFailed(
+        Failure.ANSWERED,
+        str(data.get("Message") or data.get("message") or ""),
+        code=str(data.get("Code") or data.get("code") or ""),
+        status=error.status_code,
+        request_id=str(data.get("RequestId") or data.get("requestId") or ""),
+        retry_after=max(_exchange.retry_after, (error.retry_after or 0) / 1000),
+        denied=str(detail.get("AuthAction", "")) if isinstance(detail, dict) else "",
+    )
+
+
+def _no_credentials(text: str) -> CallFailed:
+    """The chain's text, or STS's refusal inside it, without anything that may be secret."""
+    found = {
+        name: match.group(1) if (match := re.search(rf'"{name}"\s*:\s*"([^"]*)"', text)) else ""
+        for name in ("Code", "Message", "RequestId")
+    }
+    if found["Code"]:
+        status = re.search(r"http_code: (\d+)", text)
+        return CallFailed(
+            Failure.NO_CREDENTIALS,
+            f"the role could not be assumed: {found['Message']}",
+            code=found["Code"],
+            status=int(status.group(1)) if status else None,
+            request_id=found["RequestId"],
+        )
+    return CallFailed(Failure.NO_CREDENTIALS, text)
+
+
+def _first_cause(error: BaseException) -> str:
+    """The innermost reason of a transport error, e.g. ``Connection refused``, without addresses."""
+    seen: BaseException = error
+    while True:
+        deeper = getattr(seen, "reason", None) or (seen.args[0] if seen.args else None)
+        deeper = deeper if isinstance(deeper, BaseException) else seen.__cause__ or seen.__context__
+        if deeper is None or deeper is seen:
+            break
+        seen = deeper
+    return str(getattr(seen, "strerror", None) or seen) or type(seen).__name__
+
+
+def _at_most(milliseconds: int, seconds: float) -> int:
+    return max(1, min(milliseconds, int(seconds * 1000)))
