@@ -1,0 +1,15 @@
+"""The program: what the stack's file declares, between its gate and its settled bookend."""
+
+import pulumi
+
+import cloud_siem
+
+stack = cloud_siem.load_stack()
+if not stack.deliveries:
+    pulumi.log.warn(f"stack {stack.name} declares no deliveries: nothing is opened or closed.")
+
+account = cloud_siem.AccountDeliveries("deliveries", stack)
+
+pulumi.export("account", stack.perspective.account)
+pulumi.export("region", stack.perspective.region.value)
+pulumi.export("deliveries", {name: one.state for name, one in account.deliveries.items()})

@@ -1,0 +1,238 @@
+"""What a Pulumi program declares: one delivery, or all of an account behind its two bookends.
+
+Called by ``__main__.py`` and by other people's programs. The type tokens, the resources' names and
+the import paths of the providers' classes are part of every state file; a test pins them, since
+changing one of them closes and opens deliveries unless it is aliased.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import pulumi
+from pulumi import Input, Output, ResourceOptions
+from pulumi.dynamic import Resource
+
+from cloud_siem import properties, stack
+from cloud_siem.errors import StackError
+from cloud_siem.model import WHOLE_PRODUCT, Delivery, OnRemove, State, View
+from cloud_siem.properties import GateBag
+from cloud_siem.provider import GateProvider, LogDeliveryProvider, SettledProvider
+from cloud_siem.settings import PREFIX
+from cloud_siem.stack import Stack
+
+_MODULE = "cloud-siem"
+
+
+class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
+    """One log delivery: whether one log, or every log of a product, flows into the SIEM Logstore.
+
+    Removing it from the program closes the delivery, unless ``on_remove`` is ``keep``. By itself it
+    has no gate: to be guarded against closing more than was meant, declare deliveries through
+    ``AccountDeliveries``.
+    """
+
+    account: Output[str]
+    region: Output[str]
+    view: Output[str]
+    member: Output[str | None]
+    product: Output[str]
+    log: Output[str | None]
+    state: Output[str]
+    project: Output[str]
+    """The Simple Log Service project that the log flows into."""
+    logstore: Output[str]
+    topic: Output[str]
+    """The topic of the log's entries there; empty where a whole product has several."""
+    adopted: Output[bool]
+    """Whether the delivery was already so before this stack had it."""
+    request_id: Output[str]
+    """Of the last write that changed it; empty when this stack never wrote it."""
+
+    def __init__(  # noqa: PLR0913 - the inputs are one flat bag, as the engine shows it
+        self,
+        resource_name: str,
+        *,
+        account: Input[str],
+        region: Input[str],
+        product: Input[str],
+        log: Input[str] | None = None,
+        state: Input[str] = State.OPEN.value,
+        view: Input[str] = View.ACCOUNT.value,
+        member: Input[str] | None = None,
+        protect: bool = False,
+        on_remove: str = OnRemove.CLOSE.value,
+        guarded: bool = False,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        """Declare a delivery.
+
+        Args:
+            resource_name: Unique in the program, e.g. ``sas/cloud_siem_aegis_proc``.
+            account: The account whose credentials are used, 16 digits.
+            region: The management center, ``cn-hangzhou`` or ``ap-southeast-1``.
+            product: The product code, e.g. ``sas``.
+            log: The log code; left out, it is every log of the product.
+            state: ``open`` or ``closed``.
+            view: ``account`` or ``enterprise``.
+            member: The member that the administrator looks at, 16 digits.
+            protect: Refuse to close it until this flag was taken off in an update of its own.
+            on_remove: ``close`` or ``keep``: what removing it from the program does.
+            guarded: Set by ``AccountDeliveries``, for the deliveries that its gate guards.
+            opts: As for any resource.
+        """
+        inputs: dict[str, Any] = {
+            "account": account,
+            "region": region,
+            "view": view,
+            "member": member,
+            "product": product,
+            "log": log,
+            "state": state,
+            "protect": protect or None,
+            "stack": pulumi.get_stack(),
+            "guarded": guarded or None,
+        }
+        _refuse_twice(resource_name, inputs)
+        own = ResourceOptions(
+            protect=protect or None,
+            retain_on_delete=OnRemove(on_remove) is OnRemove.KEEP or None,
+        )
+        outputs = dict.fromkeys(properties.OUTPUT_FIELDS)
+        super().__init__(
+            LogDeliveryProvider(), resource_name, inputs | outputs, ResourceOptions.merge(own, opts)
+        )
+
+
+class _Gate(Resource, module=_MODULE, name="Gate"):
+    """The first bookend: all deliveries depend on it, so it sees the whole before anything runs."""
+
+
+class _Settled(Resource, module=_MODULE, name="Settled"):
+    """The last bookend: it depends on all deliveries, and looks whether the account shows them."""
+
+
+class AccountDeliveries(pulumi.ComponentResource):
+    """All deliveries that a stack file declares, between a gate and a settled bookend."""
+
+    deliveries: Mapping[str, LogDelivery]
+    """By name, e.g. ``sas/cloud_siem_aegis_proc``; a whole product is just ``waf``."""
+
+    def __init__(
+        self, name: str, declared: Stack, *, prefix: str = "", opts: ResourceOptions | None = None
+    ) -> None:
+        """Declare what a stack file declares.
+
+        Args:
+            name: Unique in the program.
+            declared: From ``load_stack``.
+            prefix: Before the name of each child; needed by the second one in a program.
+            opts: As for any component.
+        """
+        super().__init__("cloud-siem:index:AccountDeliveries", name, {}, opts)
+        self._prefix = prefix
+        self._stack = declared
+        gate = self._gate()
+        self.deliveries = {
+            one.key.name: self._delivery(one, gate)
+            for one in declared.deliveries
+        }
+        self._settled(gate)
+        self.register_outputs({})
+
+    def _gate(self) -> _Gate:
+        bag = GateBag(
+            perspective=self._stack.perspective,
+            stack=pulumi.get_stack(),
+            deliveries=self._stack.deliveries,
+        )
+        return _Gate(GateProvider(), f"{self._prefix}gate", bag.write(), self._child())
+
+    def _delivery(self, one: Delivery, gate: _Gate) -> LogDelivery:
+        seen = one.key.perspective
+        return LogDelivery(
+            f"{self._prefix}{one.key.name}",
+            account=seen.account,
+            region=seen.region.value,
+            view=seen.view.value,
+            member=seen.member,
+            product=one.key.product,
+            log=one.key.log,
+            state=one.state.value,
+            protect=one.protect,
+            on_remove=one.on_remove.value,
+            guarded=True,
+            opts=self._child(gate),
+        )
+
+    def _settled(self, gate: _Gate) -> _Settled:
+        facts = [
+            Output.all(name, one.state, one.request_id) for name, one in self.deliveries.items()
+        ]
+        bag = properties.perspective_bag(self._stack.perspective) | {
+            "stack": pulumi.get_stack(),
+            "written": Output.all(*facts).apply(
+                lambda all_facts: properties.written_digest(tuple(fact) for fact in all_facts)
+            ),
+        }
+        after = self._child(gate, *self.deliveries.values())
+        return _Settled(SettledProvider(), f"{self._prefix}settled", bag, after)
+
+    def _child(self, *after: Resource) -> ResourceOptions:
+        return ResourceOptions(parent=self, depends_on=list(after))
+
+
+def load_stack() -> Stack:
+    """The stack that Pulumi is running, from its config and the ``CLOUD_SIEM_*`` environment.
+
+    Raises:
+        pulumi.RunError: With every reason, and where in the stack file each stands; the engine
+            shows it without a traceback.
+    """
+    name = pulumi.get_stack()
+    try:
+        return stack.load_stack(
+            _config(), name=name, file=_stack_file(name), environ=os.environ
+        )
+    except StackError as error:
+        raise pulumi.RunError(f"stack {name} cannot be used:\n{error}") from None
+
+
+def _config() -> dict[str, object]:
+    """Our part of the stack's config, by whole key; structured values are JSON texts."""
+    config = pulumi.runtime.config
+    values = {**config.get_config_env(), **config.CONFIG.get()}
+    return {key: value for key, value in values.items() if key.startswith(PREFIX)}
+
+
+def _stack_file(name: str) -> str:
+    """The stack file, if it is where this project's Pulumi.yaml or the engine's default has it."""
+    candidates = (Path("stacks") / f"Pulumi.{name}.yaml", Path(f"Pulumi.{name}.yaml"))
+    return next((str(path) for path in candidates if path.is_file()), "")
+
+
+_declared: WeakKeyDictionary[pulumi.Resource, dict[tuple[object, ...], str]] = WeakKeyDictionary()
+"""By the root resource, which each run of a program has its own of: which resource has which key."""
+
+
+def _refuse_twice(name: str, inputs: Mapping[str, object]) -> None:
+    """Refuse a second resource for one delivery: each would undo what the other declares.
+
+    Keys with values that come from other resources are left to the engine's run: their texts are
+    not known here.
+    """
+    root = pulumi.runtime.get_root_resource()
+    key = tuple(inputs.get(field) for field in properties.KEY_FIELDS)
+    if root is None or any(isinstance(part, Output) for part in key):
+        return
+    first = _declared.setdefault(root, {}).setdefault(key, name)
+    if first != name:
+        raise pulumi.RunError(
+            f"{first} and {name} declare the same delivery: "
+            f"{inputs['product']}/{inputs['log'] or WHOLE_PRODUCT} of account {inputs['account']}."
+            " Keep one of them."
+        )

@@ -1,0 +1,65 @@
+"""What the inputs of one ``LogDelivery`` must be, before anybody looks at the account.
+
+Called by the provider's ``check``. The kinds are those of the stack file; so a delivery of another
+program's making is held to the same rules. An input whose value is not known yet is not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from cloud_siem.kinds import Kind, Text
+from cloud_siem.model import WHOLE_PRODUCT
+from cloud_siem.stack import CODE, DIGITS, REGIONS, STATES, VIEWS
+from cloud_siem.wording import Unusable, shown
+
+_CODE = Text(CODE, "its code: up to 128 letters, digits, _ . and -")
+_REQUIRED: Mapping[str, Kind] = {
+    "account": DIGITS,
+    "region": REGIONS,
+    "view": VIEWS,
+    "product": _CODE,
+    "state": STATES,
+}
+_OPTIONAL: Mapping[str, Kind] = {"member": DIGITS, "log": _CODE}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldFault:
+    """One input that cannot be used."""
+
+    field: str
+    message: str
+
+
+def delivery_faults(bag: Mapping[str, object], unknown: Collection[str]) -> list[FieldFault]:
+    """Every fault of the inputs, by input."""
+    return [
+        FieldFault(field=name, message=message)
+        for name, message in _messages(bag)
+        if name not in unknown
+    ]
+
+
+def _messages(bag: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name, kind in {**_REQUIRED, **_OPTIONAL}.items():
+        value = bag.get(name)
+        if value is None and name in _OPTIONAL:
+            continue
+        if name == "log" and value == WHOLE_PRODUCT:
+            yield name, f'leave the log out to mean every log of the product; "{value}" is no code'
+        elif name == "log" and isinstance(value, str) and not value.strip():
+            yield name, "an empty log code would switch the whole product; leave it out to mean that"
+        elif message := _message(value, kind):
+            yield name, message
+
+
+def _message(value: object, kind: Kind) -> str:
+    if not isinstance(value, str) or not value:
+        return f"{shown(value)} is of the wrong type (write {kind.words})"
+    try:
+        kind.parse(value)
+    except Unusable as fault:
+        return f"{fault.message} ({fault.hint})"
+    return ""
