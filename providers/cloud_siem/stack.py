@@ -1,0 +1,600 @@
+"""Values -> ``Stack``: what one stack declares, or every reason why it cannot be used.
+
+``build_stack`` is the one rule book, for values that the engine hands a program (text on the top
+level, ``deliveries`` as JSON) and for values that ``stackfile`` read (YAML's own types) alike.
+Around it: ``load_stack`` for a program that the engine runs, ``load_stack_file`` for commands that
+work without the engine, and ``load_files`` and ``check_files`` for many files with what must hold
+across them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloud_siem.catalog import closest
+from cloud_siem.errors import Place, Reason, StackError
+from cloud_siem.kinds import Choice, Kind, Switch, Text, text_of
+from cloud_siem.model import (
+    DECLARABLE,
+    WHOLE_PRODUCT,
+    Delivery,
+    DeliveryKey,
+    OnRemove,
+    Perspective,
+    Region,
+    State,
+    View,
+    by_name,
+)
+from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, Settings, is_credential_key
+from cloud_siem.stackfile import Keys, Places, StackFile, read_stack_file
+from cloud_siem.wording import Unusable, key_shown, shown
+
+ACCOUNT = f"{PREFIX}account"
+REGION = f"{PREFIX}region"
+VIEW = f"{PREFIX}view"
+MEMBER = f"{PREFIX}member"
+DELIVERIES = f"{PREFIX}deliveries"
+ON_REMOVE = f"{PREFIX}onRemove"
+PROTECT = f"{PREFIX}protect"
+
+DIGITS = Text(r"[0-9]{16}", "its 16 digits", numbers=(10**15, 2**53))
+"""An account's id; the int64 of the API has 16 digits in every document seen."""
+REGIONS = Choice(
+    tuple(one.value for one in Region),
+    "region",
+    meant={"cn-shanghai": "cn-hangzhou", "cn": "cn-hangzhou", "singapore": "ap-southeast-1"},
+    remark="It is the management center, not where the assets are.",
+)
+VIEWS = Choice(
+    tuple(one.value for one in View),
+    "view",
+    meant={"0": "account", "1": "enterprise"},
+)
+STATES = Choice(
+    tuple(one.value for one in DECLARABLE),
+    "state",
+    meant={
+        **dict.fromkeys(("on", "true", "yes", "1", "enable", "enabled", "active"), "open"),
+        **dict.fromkeys(("off", "false", "no", "0", "disable", "disabled", "stopped"), "closed"),
+    },
+)
+ON_REMOVES = Choice(
+    tuple(one.value for one in OnRemove),
+    "onRemove",
+    meant={"closed": "close", "delete": "close", "retain": "keep", "false": "keep"},
+)
+KINDS: Mapping[str, Kind] = {
+    ACCOUNT: DIGITS,
+    REGION: REGIONS,
+    VIEW: VIEWS,
+    MEMBER: DIGITS,
+    ON_REMOVE: ON_REMOVES,
+    PROTECT: Switch(),
+}
+"""What the stack's own keys hold, ``deliveries`` aside; the settings have a table of their own."""
+DOCS: Mapping[str, str] = {
+    ACCOUNT: "The account whose credentials are used; required.",
+    REGION: "The management center of threat analysis; required.",
+    VIEW: "Whose switches these are: the account's own (the default), or the whole enterprise's.",
+    MEMBER: "The member that the administrator looks at; without it, the account itself.",
+    DELIVERIES: "Product code, below it log codes, each open or closed; what is not listed is"
+    " never touched.",
+    ON_REMOVE: "What removing an entry does to the delivery, unless the entry says so itself;"
+    " close by default.",
+    PROTECT: "Whether closing is refused, unless the entry says so itself; false by default.",
+}
+"""One sentence for each of the stack's own keys, in the order in which people read about them."""
+OWN_KEYS = tuple(DOCS)
+KNOWN_KEYS = (*OWN_KEYS, *BY_CONFIG_KEY)
+LOG_KEYS = ("state", "protect", "onRemove")
+"""What an entry may say in its long form."""
+
+CODE = r"[A-Za-z0-9_.-]{1,128}"
+"""Product and log codes: wider than any seen, and never a character that an id or a URL minds."""
+_CODE = re.compile(CODE)
+STACK_NAME = r"[A-Za-z0-9_.-]{1,100}"
+"""The engine's own rule (sdk/go/common/tokens/stack_name.go, 3.259)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """What one stack declares."""
+
+    name: str
+    """The stack's name, e.g. ``demo``."""
+    perspective: Perspective
+    deliveries: tuple[Delivery, ...] = ()
+    """In the order of ``by_name``; empty is legal and declares nothing."""
+    settings: Settings = field(default_factory=Settings)
+    file: str = ""
+    """The stack file, as the person named it; empty when there is none."""
+    places: Mapping[Keys, Place] = field(default_factory=dict, repr=False, compare=False)
+
+    def place_of(self, key: DeliveryKey) -> Place | None:
+        """Where the entry of a delivery stands; None when no file says so."""
+        return _place_at(self.places, _path_of(key), self.file)
+
+
+def build_stack(
+    values: Mapping[str, object],
+    places: Mapping[Keys, Place] | None = None,
+    *,
+    name: str,
+    file: str = "",
+    environ: Mapping[str, str] | None = None,
+) -> Stack:
+    """Turn config into a Stack; raises ``StackError`` with every reason there is.
+
+    Args:
+        values: The stack's config by whole key (``cloud-siem:account``), from the engine or a file.
+        places: Where the values stand; empty when nobody knows.
+        name: The stack's name.
+        file: The stack file, for faults that have no place in it.
+        environ: The environment, for the settings; None is an empty one.
+    """
+    return _Builder(values, places or {}, name, file).build(environ or {})
+
+
+class _Builder:
+    """One pass over the values of one stack; faults are noted, and the pass goes on."""
+
+    def __init__(
+        self, values: Mapping[str, object], places: Mapping[Keys, Place], name: str, file: str
+    ) -> None:
+        self._values = values
+        self._places = places
+        self._name = name
+        self._file = file
+        self._reasons: list[Reason] = []
+
+    def build(self, environ: Mapping[str, str]) -> Stack:
+        """1. the name and the keys, 2. the settings, 3. who looks, 4. what is declared."""
+        self._check_name()
+        self._check_keys()
+        settings = self._settings(environ)
+        perspective = self._perspective(settings)
+        deliveries = self._deliveries(perspective)
+        if self._reasons or perspective is None:
+            raise StackError(self._reasons)
+        return Stack(
+            name=self._name,
+            perspective=perspective,
+            deliveries=tuple(sorted(deliveries, key=lambda one: by_name(one.key))),
+            settings=settings,
+            file=self._file,
+            places=self._places,
+        )
+
+    # --- the name, the keys, the settings ---------------------------------------------------------
+
+    def _check_name(self) -> None:
+        if not re.fullmatch(STACK_NAME, self._name):
+            message = f"{shown(self._name)} is no stack name"
+            self._note((), message, "up to 100 letters, digits, _ . and -")
+
+    def _check_keys(self) -> None:
+        for key in self._values:
+            ours = key.startswith(PREFIX)
+            if ours and key not in KNOWN_KEYS and not is_credential_key(key.removeprefix(PREFIX)):
+                near = closest(key, KNOWN_KEYS)
+                hint = f"did you mean {near}?" if near else "remove it"
+                self._note((key,), "there is no such key", hint, at_key=True)
+
+    def _settings(self, environ: Mapping[str, str]) -> Settings:
+        try:
+            return Settings.read(self._values, environ)
+        except StackError as error:
+            for reason in error.reasons:
+                place = self._place(reason.path) if reason.path[0].startswith(PREFIX) else None
+                path = tuple(key_shown(key) for key in reason.path)
+                self._add(reason.message, path, place, reason.hint)
+            return Settings()
+
+    # --- who looks --------------------------------------------------------------------------------
+
+    def _perspective(self, settings: Settings) -> Perspective | None:
+        account = self._required(ACCOUNT, "the account whose credentials are used, 16 digits")
+        region = self._required(REGION, f"the management center, {REGIONS.words}")
+        view = self._optional(VIEW, View.ACCOUNT.value)
+        member = self._optional(MEMBER, None)
+        self._check_member(account, view, member, settings)
+        self._check_role(account, settings)
+        if not (isinstance(account, str) and isinstance(region, str) and isinstance(view, str)):
+            return None
+        return Perspective(
+            account=account,
+            region=Region(region),
+            view=View(view),
+            member=member if isinstance(member, str) else None,
+        )
+
+    def _check_member(
+        self, account: object, view: object, member: object, settings: Settings
+    ) -> None:
+        if member is None:
+            return
+        if member == account:
+            hint = "a member is another account of the enterprise; remove the line"
+            self._note((MEMBER,), "this is the account itself", hint)
+        if view == View.ENTERPRISE.value and not settings.member_in_enterprise_view:
+            message = "which of the two wins, a member or the enterprise view, is unverified"
+            switch = BY_CONFIG_KEY[f"{PREFIX}memberInEnterpriseView"]
+            hint = f"remove one of them, or set {switch.config_key}: true"
+            self._note((MEMBER,), message, hint)
+
+    def _check_role(self, account: object, settings: Settings) -> None:
+        """A role of another account could never be the stack's account: every call is refused."""
+        if not isinstance(account, str) or not settings.role_arn:
+            return
+        owner = str(settings.role_for(account)).removeprefix("acs:ram::")[: len(account)]
+        if owner != account:
+            message = f"the role is of account {owner}, the stack of account {account}"
+            self._note((f"{PREFIX}roleArn",), message, "write {account} in the place of the digits")
+
+    # --- what is declared -------------------------------------------------------------------------
+
+    def _deliveries(self, perspective: Perspective | None) -> list[Delivery]:
+        on_remove = self._optional(ON_REMOVE, OnRemove.CLOSE.value)
+        protect = self._optional(PROTECT, False)
+        if DELIVERIES not in self._values:
+            return []
+        default = _Default(
+            perspective=perspective or _NOBODY,
+            on_remove=OnRemove(on_remove) if isinstance(on_remove, str) else OnRemove.CLOSE,
+            protect=protect is True,
+        )
+        return [
+            delivery
+            for product, logs in self._products(self._values[DELIVERIES]).items()
+            for delivery in self._product(product, logs, default)
+        ]
+
+    def _products(self, value: object) -> Mapping[str, object]:
+        if value is None or value == "":
+            hint = "list products below it, write {} for none, or remove the line"
+            self._note((DELIVERIES,), "has no value", hint)
+            return {}
+        if isinstance(value, str):
+            value = self._from_json(value)
+            if value is None:
+                return {}
+        if isinstance(value, dict):
+            return value
+        self._note((DELIVERIES,), f"{shown(value)} is no mapping", _DELIVERIES_HINT)
+        return {}
+
+    def _from_json(self, text: str) -> object | None:
+        """What the engine made of a mapping; None when the text is none, with the reason noted."""
+        try:
+            value: object = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+        except Unusable as fault:
+            self._note((DELIVERIES,), fault.message, fault.hint)
+        except (ValueError, RecursionError):
+            self._note((DELIVERIES,), f"{shown(text)} is no mapping", _DELIVERIES_HINT)
+        else:
+            if value is not None:
+                return value
+            self._note((DELIVERIES,), "nothing is no mapping", _DELIVERIES_HINT)
+        return None
+
+    def _product(self, product: str, logs: object, default: _Default) -> Iterator[Delivery]:
+        path = (DELIVERIES, product)
+        self._check_code(path, product, "product", "products are named one by one")
+        if not isinstance(logs, dict):
+            what = "the product has no logs" if logs is None else f"{shown(logs)} is no mapping"
+            self._note(path, what, f'list its logs below it, or write {{"{WHOLE_PRODUCT}": open}}')
+            return
+        if not logs:
+            hint = f'list its logs, write {{"{WHOLE_PRODUCT}": open}}, or remove the product'
+            self._note(path, "the product has no logs", hint)
+        if WHOLE_PRODUCT in logs and len(logs) > 1:
+            message = f'"{WHOLE_PRODUCT}" stands for all logs and cannot be mixed with single ones'
+            hint = "keep either"
+            self._note((*path, WHOLE_PRODUCT), message, hint, at_key=True)
+        for log, value in logs.items():
+            yield self._log(product, log, value, default)
+
+    def _log(self, product: str, log: str, value: object, default: _Default) -> Delivery:
+        path = (DELIVERIES, product, log)
+        if log != WHOLE_PRODUCT:
+            self._check_code(path, log, "log", "")
+        if isinstance(value, dict):
+            state, protect, on_remove = self._long_form(path, value, default)
+        else:
+            state = self._state(path, value)
+            protect, on_remove = default.protect, default.on_remove
+        key = DeliveryKey(
+            perspective=default.perspective,
+            product=product,
+            log=None if log == WHOLE_PRODUCT else log,
+        )
+        return Delivery(key=key, state=state, protect=protect, on_remove=on_remove)
+
+    def _long_form(
+        self, path: Keys, entry: Mapping[str, object], default: _Default
+    ) -> tuple[State, bool, OnRemove]:
+        for key in entry:
+            if key not in LOG_KEYS:
+                near = closest(key, LOG_KEYS)
+                hint = f"did you mean {near}?" if near else f"known are {', '.join(LOG_KEYS)}"
+                self._note((*path, key), "there is no such key", hint, at_key=True)
+        state = State.OPEN
+        if "state" in entry:
+            state = self._state((*path, "state"), entry["state"])
+        else:
+            self._note(path, "the entry has no state", f"add state: {STATES.words}", at_key=True)
+        on_remove = self._long(path, entry, "onRemove", ON_REMOVES)
+        protect = self._long(path, entry, "protect", Switch())
+        return (
+            state,
+            protect if isinstance(protect, bool) else default.protect,
+            OnRemove(on_remove) if isinstance(on_remove, str) else default.on_remove,
+        )
+
+    def _state(self, path: Keys, value: object) -> State:
+        """The state; some state where there is a fault, which is noted."""
+        if isinstance(value, str) and value in _STATES:
+            return _STATES[value]
+        if value is None or value == "":
+            self._note(path, "has no state", f"write {STATES.words}")
+        elif isinstance(value, dict | list):
+            self._note(path, f"{shown(value)} is no state", f"write {STATES.words}")
+        else:
+            word = value if isinstance(value, str) else shown(value)
+            self._note(path, f"{shown(value)} is no state", STATES.hint(word))
+        return State.OPEN
+
+    def _long(self, path: Keys, entry: Mapping[str, object], key: str, kind: Kind) -> object:
+        """One of the keys of an entry's long form; None when it has none or a faulty one."""
+        return self._parsed((*path, key), entry[key], kind) if key in entry else None
+
+    def _check_code(self, path: Keys, code: str, what: str, whole: str) -> None:
+        if _CODE.fullmatch(code):
+            return
+        if code == WHOLE_PRODUCT:
+            message, hint = f'"{code}" is no {what} code', whole
+        elif not code.strip():
+            message, hint = f"the {what} code is empty", "write its code, or remove the entry"
+        else:
+            message = f"{shown(code)} is no {what} code"
+            hint = "codes are up to 128 letters, digits, _ . and -"
+        self._note(path, message, hint, at_key=True)
+
+    # --- single values ----------------------------------------------------------------------------
+
+    def _required(self, key: str, what: str) -> object | None:
+        if key in self._values:
+            return self._parsed((key,), self._values[key], KINDS[key])
+        self._note((key,), "is missing", f"add it: {what}")
+        return None
+
+    def _optional(self, key: str, default: object) -> object | None:
+        """The value, or the default when there is none; None when it is faulty."""
+        if key in self._values:
+            return self._parsed((key,), self._values[key], KINDS[key])
+        return default
+
+    def _parsed(self, path: Keys, value: object, kind: Kind) -> object | None:
+        try:
+            return kind.parse(text_of(value, kind))
+        except Unusable as fault:
+            self._note(path, fault.message, fault.hint)
+            return None
+
+    # --- reasons ----------------------------------------------------------------------------------
+
+    def _note(self, path: Keys, message: str, hint: str, *, at_key: bool = False) -> None:
+        place = self._place(path, at_key=at_key)
+        self._add(message, tuple(key_shown(key) for key in path), place, hint)
+
+    def _add(self, message: str, path: Keys, place: Place | None, hint: str) -> None:
+        self._reasons.append(Reason(message=message, path=path, place=place, hint=hint))
+
+    def _place(self, path: Keys, *, at_key: bool = False) -> Place | None:
+        return _place_at(self._places, path, self._file, at_key=at_key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Default:
+    """What holds for every entry that does not say it for itself."""
+
+    perspective: Perspective
+    protect: bool
+    on_remove: OnRemove
+
+
+_NOBODY = Perspective(account="", region=Region.CN_HANGZHOU)
+"""Stands in while the stack's own keys have faults; it never leaves this module."""
+_STATES = {one.value: one for one in DECLARABLE}
+_DELIVERIES_HINT = "list products below it, and below each its logs"
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object; ``json`` alone would let the last of two equal keys win."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise Unusable(f"{shown(key)} is there twice", "remove one of them")
+        found[key] = value
+    return found
+
+
+def _refuse(constant: str) -> object:
+    raise Unusable(f"{constant} is no value", _DELIVERIES_HINT)
+
+
+def _path_of(key: DeliveryKey) -> Keys:
+    return (DELIVERIES, key.product, key.log or WHOLE_PRODUCT)
+
+
+def _place_at(
+    places: Mapping[Keys, Place], path: Keys, file: str, *, at_key: bool = False
+) -> Place | None:
+    """The place of a value, or of the nearest thing around it; None without a file."""
+    for end in range(len(path), -1, -1):
+        if (near := path[:end]) in places:
+            key_wanted = at_key and end == len(path)
+            return places.key(near) if key_wanted and isinstance(places, Places) else places[near]
+    return Place(file=file) if file else None
+
+
+def keys_table() -> str:
+    """The table of the stack's own keys in docs/stack-file.md, in Markdown."""
+    lines = ["| config | what it is | write |", "|---|---|---|"]
+    for key, doc in DOCS.items():
+        words = "see below" if key == DELIVERIES else KINDS[key].words
+        lines.append(f"| `{key}` | {doc} | {words} |")
+    return "\n".join(lines) + "\n"
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def load_stack(
+    values: Mapping[str, object], *, name: str, file: str, environ: Mapping[str, str]
+) -> Stack:
+    """The stack of a program that the engine runs, from the config that the engine handed over.
+
+    The file is read only to say where a fault is, and to refuse text that the engine took for
+    something else than what a person reads; without it, faults are told without a place.
+    """
+    read = read_stack_file(file) if file and Path(file).is_file() else None
+    if read is None or not read.whole:  # the engine has read something else; its values count
+        return build_stack(values, name=name, file=file, environ=environ)
+    return _built(read, name, environ, values=values)
+
+
+def load_stack_file(path: str | Path, environ: Mapping[str, str]) -> Stack:
+    """The stack of a file, read without the engine."""
+    read = read_stack_file(path)
+    return _built(read, _name_of(read), environ, more=(*read.engine_only, *_name_faults(read)))
+
+
+def load_files(
+    paths: Iterable[str | Path], environ: Mapping[str, str]
+) -> tuple[tuple[Stack, ...], tuple[Reason, ...]]:
+    """The stacks of these files that are sound, by file, and the reasons of all others, sorted."""
+    stacks: list[Stack] = []
+    reasons: set[Reason] = set()
+    by_file = {Path(path).resolve(): str(path) for path in sorted(map(str, paths), reverse=True)}
+    for path in sorted(by_file.values()):
+        try:
+            stacks.append(load_stack_file(path, environ))
+        except StackError as error:
+            reasons.update(error.reasons)
+    reasons.update(overlaps(stacks))
+    return tuple(stacks), tuple(sorted(reasons, key=lambda one: one.order))
+
+
+def check_files(paths: Iterable[str | Path], environ: Mapping[str, str]) -> tuple[Reason, ...]:
+    """Every reason why these files, one by one or together, cannot be used."""
+    return load_files(paths, environ)[1]
+
+
+def overlaps(stacks: Sequence[Stack]) -> Iterator[Reason]:
+    """A log under two stacks: removing it from one would blind the other.
+
+    Each entry is told once, with the first other entry that it overlaps. Entries are found by what
+    they switch, as ``DeliveryKey.overlaps`` compares them: of one product, a stack has either the
+    whole or single logs, each once.
+    """
+    seen: dict[tuple[str, Region, str], dict[str | None, tuple[Stack, DeliveryKey]]] = {}
+    for stack in stacks:
+        for delivery in stack.deliveries:
+            key = delivery.key
+            owner, region, product, log = key.switch
+            same_product = seen.setdefault((owner, region, product), {})
+            if log is None:
+                other = next(iter(same_product.values()), None)
+            else:
+                other = same_product.get(None) or same_product.get(log)
+            if other:
+                yield _overlap(stack, key, *other)
+            same_product.setdefault(log, (stack, key))
+
+
+def _overlap(stack: Stack, key: DeliveryKey, other: Stack, others: DeliveryKey) -> Reason:
+    return Reason(
+        message=f"{others.name} is declared by stack {other.name} too, at {other.place_of(others)}",
+        path=tuple(key_shown(one) for one in _path_of(key)),
+        place=stack.place_of(key),
+        hint="keep it in one stack: removing it from one would blind the other",
+    )
+
+
+def _built(
+    read: StackFile,
+    name: str,
+    environ: Mapping[str, str],
+    *,
+    values: Mapping[str, object] | None = None,
+    more: Iterable[Reason] = (),
+) -> Stack:
+    """Build the stack of a file; where both its text and its values have a fault, one is told.
+
+    A fault of the text goes first, save that quotes do not help ``state: on``: what the file's own
+    value should be instead is then the better advice.
+    """
+    faults = [*read.faults, *more]
+    unquoted = dict(read.unquoted)
+    if not read.whole:
+        raise StackError([*faults, *unquoted.values()])
+    bare = () if values is not None else tuple(_bare_keys(read))
+    faults += bare
+    try:
+        stack = build_stack(
+            read.values if values is None else values,
+            read.places,
+            name=name,
+            file=read.path,
+            environ=environ,
+        )
+    except StackError as error:
+        known = {tuple(key_shown(key) for key in keys) for keys in read.faulty}
+        known |= {(PREFIX + one.path[0],) for one in bare}
+        wrong = [one for one in error.reasons if not _within(one.path, known)]
+        if values is None:
+            paths = {one.path for one in wrong}
+            unquoted = {keys: one for keys, one in unquoted.items() if one.path not in paths}
+        else:
+            known = {one.path for one in unquoted.values()}
+            wrong = [one for one in wrong if one.path not in known]
+        faults += wrong
+    if faults or unquoted:
+        raise StackError([*faults, *unquoted.values()])
+    return stack
+
+
+def _within(path: Keys, faulty: set[Keys]) -> bool:
+    return any(path[:end] in faulty for end in range(1, len(path) + 1))
+
+
+def _bare_keys(read: StackFile) -> Iterator[Reason]:
+    """Keys without a namespace that stand where ours should.
+
+    In a project of our name the engine takes them for ours, in any other they are that project's.
+    """
+    for key, place in read.bare.items():
+        if PREFIX + key in OWN_KEYS and PREFIX + key not in read.values:
+            hint = f"write {PREFIX}{key}"
+            yield Reason(message="the key has no namespace", path=(key,), place=place, hint=hint)
+
+
+_FILE_NAME = re.compile(rf"Pulumi\.({STACK_NAME})\.yaml")
+
+
+def _name_of(read: StackFile) -> str:
+    found = _FILE_NAME.fullmatch(Path(read.path).name)
+    return found[1] if found else "unnamed"
+
+
+def _name_faults(read: StackFile) -> Iterator[Reason]:
+    if not _FILE_NAME.fullmatch(Path(read.path).name):
+        message = "the file's name is not that of a stack file"
+        hint = "the engine reads Pulumi.<stack>.yaml alone"
+        yield Reason(message=message, place=Place(file=read.path), hint=hint)
