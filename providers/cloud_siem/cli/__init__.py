@@ -1,0 +1,113 @@
+"""The command line: ``cloud-siem COMMAND``; one small module per command, imported when asked for.
+
+A command module has ``configure(parser)``, which adds its arguments, and ``run(args)``, which
+returns an exit code. This module knows their names alone: a command pays for its own imports and
+for nobody else's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+from cloud_siem.catalog import did_you_mean
+from cloud_siem.cli.exitcodes import ExitCode
+from cloud_siem.errors import CloudSiemError
+from cloud_siem.version import __version__
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command, not yet imported."""
+
+    name: str
+    module: str
+    """Where ``configure`` and ``run`` are; by name, so that nothing here imports the emulator."""
+    help: str
+    """One line."""
+
+
+COMMANDS = (
+    Command(
+        name="validate",
+        module="cloud_siem.cli.validate",
+        help="check stack files, without the engine, the cloud or credentials",
+    ),
+    Command(
+        name="schema",
+        module="cloud_siem.cli.schema",
+        help="print the JSON Schema of stack files, for editors",
+    ),
+    Command(
+        name="list",
+        module="cloud_siem.cli.listing",
+        help="show the deliveries of a stack's account as they are now",
+    ),
+    Command(
+        name="emulator",
+        module="siem_emulator.command",
+        help="run and steer an embedded Cloud SIEM on this machine",
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code and never raises for what a person can act on."""
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except SystemExit as stop:  # argparse has said why
+        return stop.code if isinstance(stop.code, int) else ExitCode.ERROR
+    except CloudSiemError as error:
+        print(error, file=sys.stderr)
+        return ExitCode.ERROR
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has seen enough. What is still in the buffer has nowhere to go, and Python
+        # would complain about that once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.BROKEN_PIPE
+    return code
+
+
+def _run(argv: Sequence[str]) -> int:
+    name = next((word for word in argv if not word.startswith("-")), "")
+    chosen = next((one for one in COMMANDS if one.name == name), None)
+    parser = argparse.ArgumentParser(
+        prog="cloud-siem",
+        description="Log deliveries of Alibaba Cloud SIEM, as code.",
+        epilog=ExitCode.table(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for one in COMMANDS:
+        command = commands.add_parser(one.name, help=one.help, description=_sentence(one.help))
+        if one is chosen:
+            module = _module(one)
+            module.configure(command)
+            command.set_defaults(run=module.run)
+    if name and chosen is None:
+        hint = did_you_mean(name, (one.name for one in COMMANDS))
+        parser.error(f'there is no command "{name}"' + (f"; {hint}" if hint else ""))
+    args = parser.parse_args(argv)
+    return int(args.run(args))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _module(command: Command) -> ModuleType:
+    try:
+        return import_module(command.module)
+    except ModuleNotFoundError as error:
+        message = f"cloud-siem {command.name} needs the Python module {error.name}"
+        hint = "install pulumi-cloud-siem with its extras: pulumi-cloud-siem[emulator]"
+        raise CloudSiemError(f"{message}, which is not installed here ({hint})") from error

@@ -1,0 +1,34 @@
+"""Which stack files a command line means; every command that takes stacks by name asks here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cloud_siem.catalog import did_you_mean
+from cloud_siem.errors import CloudSiemError
+
+FOLDER = "stacks"
+PATTERN = "Pulumi.*.yaml"
+
+
+def all_files() -> list[str]:
+    """Every stack file of the project whose folder this is."""
+    files = sorted(str(path) for path in Path(FOLDER).glob(PATTERN))
+    if not files:
+        raise CloudSiemError(
+            f"there is no stack file {FOLDER}/{PATTERN} here; run this in the project's folder,"
+            " or name the files"
+        )
+    return files
+
+
+def file_of(stack: str) -> str:
+    """The file of a stack, given by name (``demo``) or as a path."""
+    if "/" in stack or stack.endswith(".yaml"):
+        return stack
+    path = Path(FOLDER) / f"Pulumi.{stack}.yaml"
+    if path.is_file():
+        return str(path)
+    known = [Path(file).name.removeprefix("Pulumi.").removesuffix(".yaml") for file in all_files()]
+    hint = did_you_mean(stack, known) or f"there are: {', '.join(known)}"
+    raise CloudSiemError(f"there is no stack {stack} ({FOLDER}/Pulumi.{stack}.yaml); {hint}")

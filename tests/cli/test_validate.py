@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud_siem import cli
+from cloud_siem.cli.exitcodes import ExitCode
+from cloud_siem.cli.validate import validate
+from cloud_siem.version import __version__
+
+ROOT = Path(__file__).parent.parent.parent
+FAULTS = ROOT / "tests" / "stacks"
+SOUND = 'config:\n  cloud-siem:account: "{}"\n  cloud-siem:region: cn-hangzhou\n'
+ENTRIES = "    {}:\n" + "".join(f"      cloud_siem_log_{at}: open\n" for at in range(10))
+
+
+def write(folder: Path, name: str, account: int = 1130916744880000, products: int = 0) -> Path:
+    folder.mkdir(exist_ok=True)
+    text = SOUND.format(account)
+    if products:
+        text += "  cloud-siem:deliveries:\n"
+        text += "".join(ENTRIES.format(f"product{at}") for at in range(products))
+    file = folder / f"Pulumi.{name}.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def run(*args: str, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The command as a person starts it: a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "cloud_siem.cli", *args],
+        cwd=cwd,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# --- validate -------------------------------------------------------------------------------------
+
+
+def test_without_files_it_checks_all_stack_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The summary counts stacks and deliveries."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "stacks", "one", products=1)
+    write(tmp_path / "stacks", "two", account=1234567890123456, products=3)
+    (tmp_path / "stacks" / "schema.json").write_text("{}", encoding="utf-8")
+    code = cli.main(["validate"])
+
+    out, err = capsys.readouterr()
+    assert (code, out, err) == (ExitCode.OK, "2 stacks, 40 deliveries, no faults\n", "")
+
+
+def test_a_stack_without_deliveries_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Legal, and in the count for all to see."""
+    assert cli.main(["validate", str(write(tmp_path, "one"))]) == ExitCode.OK
+    assert capsys.readouterr().out == "1 stack, 0 deliveries, no faults\n"
+
+
+def test_faults_go_to_stderr_sorted_and_the_summary_to_stdout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line per fault, by file and place, whatever the order of the arguments."""
+    monkeypatch.chdir(FAULTS)
+    files = ["Pulumi.view-unknown.yaml", "Pulumi.many-faults-at-once.yaml", "Pulumi.gone.yaml"]
+    code = cli.main(["validate", *files])
+
+    out, err = capsys.readouterr()
+    heads = [line.split(": ")[0] for line in err.splitlines()]
+    assert code == ExitCode.ERROR
+    assert out == "3 files, 13 faults\n"
+    assert heads[0] == "Pulumi.gone.yaml"
+    assert heads[1] == "Pulumi.many-faults-at-once.yaml:3:23"
+    assert heads[-1] == "Pulumi.view-unknown.yaml:4:20"
+
+
+def test_a_folder_without_stack_files_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing checked is not the same as nothing found."""
+    monkeypatch.chdir(tmp_path)
+
+    assert cli.main(["validate"]) == ExitCode.ERROR
+    assert "run this in the project's folder" in capsys.readouterr().err
+
+
+def test_the_environment_counts() -> None:
+    """As it does for pulumi up."""
+    done = run("validate", CLOUD_SIEM_DEADLINE="soon")
+
+    assert done.returncode == ExitCode.ERROR
+    assert done.stderr.startswith('CLOUD_SIEM_DEADLINE: "soon" is no number of seconds')
+
+
+def test_every_faulty_file_at_once_gives_no_traceback() -> None:
+    """The whole of tests/stacks, as a person would run it."""
+    done = run("validate", *sorted(path.name for path in FAULTS.glob("*.yaml")), cwd=FAULTS)
+
+    assert done.returncode == ExitCode.ERROR
+    assert "Traceback" not in done.stderr
+    assert "not-to-be-shown" not in done.stdout + done.stderr
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=300))
+def test_bytes_of_any_kind_give_an_exit_code(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    """And never a traceback."""
+    file = tmp_path_factory.getbasetemp() / "Pulumi.random.yaml"
+    file.write_bytes(data)
+
+    assert validate([str(file)], {}) == ExitCode.ERROR
+
+
+def test_a_file_that_may_not_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Like one that is not there."""
+
+    def locked(*_args: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "open", locked)
+
+    assert cli.main(["validate", str(tmp_path / "Pulumi.one.yaml")]) == ExitCode.ERROR
+    assert "this file may not be read" in capsys.readouterr().err
+
+
+# --- cost -----------------------------------------------------------------------------------------
+
+HEAVY = (
+    *("pulumi", "Tea", "alibabacloud_tea_openapi", "alibabacloud_credentials", "darabonba"),
+    *("aiohttp", "rich", "requests", "jsonschema", "grpc", "siem_emulator"),
+)
+
+
+@pytest.mark.parametrize("command", ["validate", "schema"])
+def test_neither_engine_nor_cloud_is_imported(command: str) -> None:
+    """They would cost seconds, and offline means offline."""
+    code = (
+        "import sys; from cloud_siem.cli import main; code = main(sys.argv[1:])\n"
+        f"print(sorted(set({HEAVY!r}) & {{name.split('.')[0] for name in sys.modules}}))\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_200_files_take_half_a_second(tmp_path: Path) -> None:
+    """A process from its start to its end, 8000 deliveries; the best of some runs counts.
+
+    The bound is three times what it takes on a machine that has nothing else to do.
+    """
+    for at in range(200):
+        write(tmp_path / "stacks", f"s{at:03}", account=1130916744880000 + at, products=4)
+    took = []
+    unmeasured = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+    for _ in range(5):
+        began = time.perf_counter()
+        done = run("validate", cwd=tmp_path, **unmeasured)
+        took.append(time.perf_counter() - began)
+        if took[-1] < 0.5:
+            break
+
+    assert done.stdout == "200 stacks, 8000 deliveries, no faults\n"
+    assert min(took) < 1.5
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """And the list of commands names the exit codes, which all commands share."""
+    assert cli.main(["--help"]) == ExitCode.OK
+    out = capsys.readouterr().out
+
+    assert all(one.name in out and one.help in out for one in cli.COMMANDS)
+    assert all(f"\n  {code.value:<4} {code.doc}\n" in out + "\n" for code in ExitCode)
+
+
+@pytest.mark.parametrize("name", ["validate", "schema", "emulator"])
+def test_a_command_tells_its_own_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its module is imported for that, and no other's."""
+    assert cli.main([name, "--help"]) == ExitCode.OK
+    assert f"cloud-siem {name}" in capsys.readouterr().out
+
+
+def test_a_misspelled_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what was meant."""
+    assert cli.main(["validat"]) == ExitCode.USAGE
+    assert 'did you mean "validate"?' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [[], ["validate", "--nonsense"], ["--nonsense"]])
+def test_a_wrong_command_line_is_a_usage_error(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, usage on stderr."""
+    assert cli.main(argv) == ExitCode.USAGE
+    assert "usage: cloud-siem" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    """One place says it."""
+    assert cli.main(["--version"]) == ExitCode.OK
+    assert capsys.readouterr().out == f"cloud-siem {__version__}\n"
+
+
+def test_a_module_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The emulator's server is an extra of the package."""
+    missing = cli.Command(name="validate", module="cloud_siem.no_such_module", help="x")
+    monkeypatch.setattr(cli, "COMMANDS", (missing,))
+
+    assert cli.main(["validate"]) == ExitCode.ERROR
+    assert "needs the Python module cloud_siem.no_such_module" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """130, as shells expect it."""
+
+    def interrupted(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cloud_siem.cli.validate.load_files", interrupted)
+
+    assert cli.main(["validate", "x"]) == ExitCode.INTERRUPTED
+
+
+def test_a_reader_that_goes_away_is_no_error_to_shout_about() -> None:
+    """`cloud-siem schema | head -1` prints one line and nothing on stderr."""
+    command = [sys.executable, "-m", "cloud_siem.cli", "schema"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        shouted = process.stderr.read()
+
+    assert process.returncode == ExitCode.BROKEN_PIPE
+    assert shouted == b""
+
+
+def test_exit_codes_are_those_of_the_docs() -> None:
+    """Pipelines are written against them."""
+    assert {code.name: code.value for code in ExitCode} == {
+        "OK": 0,
+        "ERROR": 1,
+        "USAGE": 2,
+        "DRIFT": 7,
+        "CLOSES": 20,
+        "REFUSED": 21,
+        "INTERRUPTED": 130,
+        "BROKEN_PIPE": 141,
+    }
