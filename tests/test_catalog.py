@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_siem import catalog
-from cloud_siem.stack import CODE
+from cloud_siem.keys import CODE
 
 
 def test_codes_are_sorted_and_have_the_form_of_codes() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import cloud_siem
 from cloud_siem.cli import COMMANDS
-from cloud_siem.stack import load_stack_file
+from cloud_siem.loading import load_stack_file
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,9 +11,10 @@ from jsonschema import Draft202012Validator
 
 from cloud_siem.catalog import PRODUCTS
 from cloud_siem.errors import Reason, StackError
+from cloud_siem.keys import KNOWN_KEYS
 from cloud_siem.schema import schema_text, stack_schema
 from cloud_siem.settings import SETTINGS
-from cloud_siem.stack import KNOWN_KEYS, build_stack
+from cloud_siem.stack import build_stack
 from tests.test_stack import ACCOUNT, BASE, CODES, ENTRIES, JUNK, LOGS, MEMBER, SOUND
 
 ROOT = Path(__file__).parent.parent

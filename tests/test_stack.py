@@ -14,18 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_siem.errors import Place, StackError
+from cloud_siem.keys import keys_table
+from cloud_siem.loading import check_files, load_files, load_stack, load_stack_file, overlaps
 from cloud_siem.model import Delivery, DeliveryKey, OnRemove, Perspective, Region, State, View
 from cloud_siem.settings import Settings
-from cloud_siem.stack import (
-    Stack,
-    build_stack,
-    check_files,
-    keys_table,
-    load_files,
-    load_stack,
-    load_stack_file,
-    overlaps,
-)
+from cloud_siem.stack import Stack, build_stack
 
 ROOT = Path(__file__).parent.parent
 FAULTS = ROOT / "tests" / "stacks"

@@ -17,7 +17,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from cloud_siem import properties, stack
+from cloud_siem import loading, properties
 from cloud_siem.errors import StackError
 from cloud_siem.model import WHOLE_PRODUCT, Delivery, OnRemove, State, View
 from cloud_siem.properties import GateBag
@@ -137,10 +137,7 @@ class AccountDeliveries(pulumi.ComponentResource):
         self._prefix = prefix
         self._stack = declared
         gate = self._gate()
-        self.deliveries = {
-            one.key.name: self._delivery(one, gate)
-            for one in declared.deliveries
-        }
+        self.deliveries = {one.key.name: self._delivery(one, gate) for one in declared.deliveries}
         self._settled(gate)
         self.register_outputs({})
 
@@ -195,9 +192,7 @@ def load_stack() -> Stack:
     """
     name = pulumi.get_stack()
     try:
-        return stack.load_stack(
-            _config(), name=name, file=_stack_file(name), environ=os.environ
-        )
+        return loading.load_stack(_config(), name=name, file=_stack_file(name), environ=os.environ)
     except StackError as error:
         raise pulumi.RunError(f"stack {name} cannot be used:\n{error}") from None
 
@@ -216,7 +211,7 @@ def _stack_file(name: str) -> str:
 
 
 _declared: WeakKeyDictionary[pulumi.Resource, dict[tuple[object, ...], str]] = WeakKeyDictionary()
-"""By the root resource, which each run of a program has its own of: which resource has which key."""
+"""By the root resource, which each run of a program has its own of: who has which key."""
 
 
 def _refuse_twice(name: str, inputs: Mapping[str, object]) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from cloud_siem.keys import CODE, DIGITS, REGIONS, STATES, VIEWS
 from cloud_siem.kinds import Kind, Text
 from cloud_siem.model import WHOLE_PRODUCT
-from cloud_siem.stack import CODE, DIGITS, REGIONS, STATES, VIEWS
 from cloud_siem.wording import Unusable, shown
 
 _CODE = Text(CODE, "its code: up to 128 letters, digits, _ . and -")
@@ -50,12 +50,14 @@ def _messages(bag: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         if name == "log" and value == WHOLE_PRODUCT:
             yield name, f'leave the log out to mean every log of the product; "{value}" is no code'
         elif name == "log" and isinstance(value, str) and not value.strip():
-            yield name, "an empty log code would switch the whole product; leave it out to mean that"
+            yield name, "an empty log code would mean the whole product; leave it out to mean that"
         elif message := _message(value, kind):
             yield name, message
 
 
 def _message(value: object, kind: Kind) -> str:
+    if value is None:
+        return f"is missing (write {kind.words})"
     if not isinstance(value, str) or not value:
         return f"{shown(value)} is of the wrong type (write {kind.words})"
     try:

@@ -11,10 +11,7 @@ import json
 import re
 
 from cloud_siem import catalog
-from cloud_siem.kinds import Switch
-from cloud_siem.model import WHOLE_PRODUCT
-from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, SETTINGS
-from cloud_siem.stack import (
+from cloud_siem.keys import (
     ACCOUNT,
     CODE,
     DELIVERIES,
@@ -28,6 +25,9 @@ from cloud_siem.stack import (
     STATES,
     VIEW,
 )
+from cloud_siem.kinds import Switch
+from cloud_siem.model import WHOLE_PRODUCT
+from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, SETTINGS
 
 Schema = dict[str, object]
 

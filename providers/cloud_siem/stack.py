@@ -2,22 +2,36 @@
 
 ``build_stack`` is the one rule book, for values that the engine hands a program (text on the top
 level, ``deliveries`` as JSON) and for values that ``stackfile`` read (YAML's own types) alike.
-Around it: ``load_stack`` for a program that the engine runs, ``load_stack_file`` for commands that
-work without the engine, and ``load_files`` and ``check_files`` for many files with what must hold
-across them.
+``loading`` calls it with either.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from cloud_siem.catalog import closest
 from cloud_siem.errors import Place, Reason, StackError
-from cloud_siem.kinds import Choice, Kind, Switch, Text, text_of
+from cloud_siem.keys import (
+    ACCOUNT,
+    CODE,
+    DELIVERIES,
+    KINDS,
+    KNOWN_KEYS,
+    LOG_KEYS,
+    MEMBER,
+    ON_REMOVE,
+    ON_REMOVES,
+    PROTECT,
+    REGION,
+    REGIONS,
+    STACK_NAME,
+    STATES,
+    VIEW,
+)
+from cloud_siem.kinds import Kind, Switch, text_of
 from cloud_siem.model import (
     DECLARABLE,
     WHOLE_PRODUCT,
@@ -31,74 +45,10 @@ from cloud_siem.model import (
     by_name,
 )
 from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, Settings, is_credential_key
-from cloud_siem.stackfile import Keys, Places, StackFile, read_stack_file
+from cloud_siem.stackfile import Keys, Places
 from cloud_siem.wording import Unusable, key_shown, shown
 
-ACCOUNT = f"{PREFIX}account"
-REGION = f"{PREFIX}region"
-VIEW = f"{PREFIX}view"
-MEMBER = f"{PREFIX}member"
-DELIVERIES = f"{PREFIX}deliveries"
-ON_REMOVE = f"{PREFIX}onRemove"
-PROTECT = f"{PREFIX}protect"
-
-DIGITS = Text(r"[0-9]{16}", "its 16 digits", numbers=(10**15, 2**53))
-"""An account's id; the int64 of the API has 16 digits in every document seen."""
-REGIONS = Choice(
-    tuple(one.value for one in Region),
-    "region",
-    meant={"cn-shanghai": "cn-hangzhou", "cn": "cn-hangzhou", "singapore": "ap-southeast-1"},
-    remark="It is the management center, not where the assets are.",
-)
-VIEWS = Choice(
-    tuple(one.value for one in View),
-    "view",
-    meant={"0": "account", "1": "enterprise"},
-)
-STATES = Choice(
-    tuple(one.value for one in DECLARABLE),
-    "state",
-    meant={
-        **dict.fromkeys(("on", "true", "yes", "1", "enable", "enabled", "active"), "open"),
-        **dict.fromkeys(("off", "false", "no", "0", "disable", "disabled", "stopped"), "closed"),
-    },
-)
-ON_REMOVES = Choice(
-    tuple(one.value for one in OnRemove),
-    "onRemove",
-    meant={"closed": "close", "delete": "close", "retain": "keep", "false": "keep"},
-)
-KINDS: Mapping[str, Kind] = {
-    ACCOUNT: DIGITS,
-    REGION: REGIONS,
-    VIEW: VIEWS,
-    MEMBER: DIGITS,
-    ON_REMOVE: ON_REMOVES,
-    PROTECT: Switch(),
-}
-"""What the stack's own keys hold, ``deliveries`` aside; the settings have a table of their own."""
-DOCS: Mapping[str, str] = {
-    ACCOUNT: "The account whose credentials are used; required.",
-    REGION: "The management center of threat analysis; required.",
-    VIEW: "Whose switches these are: the account's own (the default), or the whole enterprise's.",
-    MEMBER: "The member that the administrator looks at; without it, the account itself.",
-    DELIVERIES: "Product code, below it log codes, each open or closed; what is not listed is"
-    " never touched.",
-    ON_REMOVE: "What removing an entry does to the delivery, unless the entry says so itself;"
-    " close by default.",
-    PROTECT: "Whether closing is refused, unless the entry says so itself; false by default.",
-}
-"""One sentence for each of the stack's own keys, in the order in which people read about them."""
-OWN_KEYS = tuple(DOCS)
-KNOWN_KEYS = (*OWN_KEYS, *BY_CONFIG_KEY)
-LOG_KEYS = ("state", "protect", "onRemove")
-"""What an entry may say in its long form."""
-
-CODE = r"[A-Za-z0-9_.-]{1,128}"
-"""Product and log codes: wider than any seen, and never a character that an id or a URL minds."""
 _CODE = re.compile(CODE)
-STACK_NAME = r"[A-Za-z0-9_.-]{1,100}"
-"""The engine's own rule (sdk/go/common/tokens/stack_name.go, 3.259)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +67,7 @@ class Stack:
 
     def place_of(self, key: DeliveryKey) -> Place | None:
         """Where the entry of a delivery stands; None when no file says so."""
-        return _place_at(self.places, _path_of(key), self.file)
+        return _place_at(self.places, path_of(key), self.file)
 
 
 def build_stack(
@@ -428,7 +378,8 @@ def _refuse(constant: str) -> object:
     raise Unusable(f"{constant} is no value", _DELIVERIES_HINT)
 
 
-def _path_of(key: DeliveryKey) -> Keys:
+def path_of(key: DeliveryKey) -> Keys:
+    """The keys that lead to the entry of a delivery."""
     return (DELIVERIES, key.product, key.log or WHOLE_PRODUCT)
 
 
@@ -441,160 +392,3 @@ def _place_at(
             key_wanted = at_key and end == len(path)
             return places.key(near) if key_wanted and isinstance(places, Places) else places[near]
     return Place(file=file) if file else None
-
-
-def keys_table() -> str:
-    """The table of the stack's own keys in docs/stack-file.md, in Markdown."""
-    lines = ["| config | what it is | write |", "|---|---|---|"]
-    for key, doc in DOCS.items():
-        words = "see below" if key == DELIVERIES else KINDS[key].words
-        lines.append(f"| `{key}` | {doc} | {words} |")
-    return "\n".join(lines) + "\n"
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-
-def load_stack(
-    values: Mapping[str, object], *, name: str, file: str, environ: Mapping[str, str]
-) -> Stack:
-    """The stack of a program that the engine runs, from the config that the engine handed over.
-
-    The file is read only to say where a fault is, and to refuse text that the engine took for
-    something else than what a person reads; without it, faults are told without a place.
-    """
-    read = read_stack_file(file) if file and Path(file).is_file() else None
-    if read is None or not read.whole:  # the engine has read something else; its values count
-        return build_stack(values, name=name, file=file, environ=environ)
-    return _built(read, name, environ, values=values)
-
-
-def load_stack_file(path: str | Path, environ: Mapping[str, str]) -> Stack:
-    """The stack of a file, read without the engine."""
-    read = read_stack_file(path)
-    return _built(read, _name_of(read), environ, more=(*read.engine_only, *_name_faults(read)))
-
-
-def load_files(
-    paths: Iterable[str | Path], environ: Mapping[str, str]
-) -> tuple[tuple[Stack, ...], tuple[Reason, ...]]:
-    """The stacks of these files that are sound, by file, and the reasons of all others, sorted."""
-    stacks: list[Stack] = []
-    reasons: set[Reason] = set()
-    by_file = {Path(path).resolve(): str(path) for path in sorted(map(str, paths), reverse=True)}
-    for path in sorted(by_file.values()):
-        try:
-            stacks.append(load_stack_file(path, environ))
-        except StackError as error:
-            reasons.update(error.reasons)
-    reasons.update(overlaps(stacks))
-    return tuple(stacks), tuple(sorted(reasons, key=lambda one: one.order))
-
-
-def check_files(paths: Iterable[str | Path], environ: Mapping[str, str]) -> tuple[Reason, ...]:
-    """Every reason why these files, one by one or together, cannot be used."""
-    return load_files(paths, environ)[1]
-
-
-def overlaps(stacks: Sequence[Stack]) -> Iterator[Reason]:
-    """A log under two stacks: removing it from one would blind the other.
-
-    Each entry is told once, with the first other entry that it overlaps. Entries are found by what
-    they switch, as ``DeliveryKey.overlaps`` compares them: of one product, a stack has either the
-    whole or single logs, each once.
-    """
-    seen: dict[tuple[str, Region, str], dict[str | None, tuple[Stack, DeliveryKey]]] = {}
-    for stack in stacks:
-        for delivery in stack.deliveries:
-            key = delivery.key
-            owner, region, product, log = key.switch
-            same_product = seen.setdefault((owner, region, product), {})
-            if log is None:
-                other = next(iter(same_product.values()), None)
-            else:
-                other = same_product.get(None) or same_product.get(log)
-            if other:
-                yield _overlap(stack, key, *other)
-            same_product.setdefault(log, (stack, key))
-
-
-def _overlap(stack: Stack, key: DeliveryKey, other: Stack, others: DeliveryKey) -> Reason:
-    return Reason(
-        message=f"{others.name} is declared by stack {other.name} too, at {other.place_of(others)}",
-        path=tuple(key_shown(one) for one in _path_of(key)),
-        place=stack.place_of(key),
-        hint="keep it in one stack: removing it from one would blind the other",
-    )
-
-
-def _built(
-    read: StackFile,
-    name: str,
-    environ: Mapping[str, str],
-    *,
-    values: Mapping[str, object] | None = None,
-    more: Iterable[Reason] = (),
-) -> Stack:
-    """Build the stack of a file; where both its text and its values have a fault, one is told.
-
-    A fault of the text goes first, save that quotes do not help ``state: on``: what the file's own
-    value should be instead is then the better advice.
-    """
-    faults = [*read.faults, *more]
-    unquoted = dict(read.unquoted)
-    if not read.whole:
-        raise StackError([*faults, *unquoted.values()])
-    bare = () if values is not None else tuple(_bare_keys(read))
-    faults += bare
-    try:
-        stack = build_stack(
-            read.values if values is None else values,
-            read.places,
-            name=name,
-            file=read.path,
-            environ=environ,
-        )
-    except StackError as error:
-        known = {tuple(key_shown(key) for key in keys) for keys in read.faulty}
-        known |= {(PREFIX + one.path[0],) for one in bare}
-        wrong = [one for one in error.reasons if not _within(one.path, known)]
-        if values is None:
-            paths = {one.path for one in wrong}
-            unquoted = {keys: one for keys, one in unquoted.items() if one.path not in paths}
-        else:
-            known = {one.path for one in unquoted.values()}
-            wrong = [one for one in wrong if one.path not in known]
-        faults += wrong
-    if faults or unquoted:
-        raise StackError([*faults, *unquoted.values()])
-    return stack
-
-
-def _within(path: Keys, faulty: set[Keys]) -> bool:
-    return any(path[:end] in faulty for end in range(1, len(path) + 1))
-
-
-def _bare_keys(read: StackFile) -> Iterator[Reason]:
-    """Keys without a namespace that stand where ours should.
-
-    In a project of our name the engine takes them for ours, in any other they are that project's.
-    """
-    for key, place in read.bare.items():
-        if PREFIX + key in OWN_KEYS and PREFIX + key not in read.values:
-            hint = f"write {PREFIX}{key}"
-            yield Reason(message="the key has no namespace", path=(key,), place=place, hint=hint)
-
-
-_FILE_NAME = re.compile(rf"Pulumi\.({STACK_NAME})\.yaml")
-
-
-def _name_of(read: StackFile) -> str:
-    found = _FILE_NAME.fullmatch(Path(read.path).name)
-    return found[1] if found else "unnamed"
-
-
-def _name_faults(read: StackFile) -> Iterator[Reason]:
-    if not _FILE_NAME.fullmatch(Path(read.path).name):
-        message = "the file's name is not that of a stack file"
-        hint = "the engine reads Pulumi.<stack>.yaml alone"
-        yield Reason(message=message, place=Place(file=read.path), hint=hint)

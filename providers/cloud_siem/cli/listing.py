@@ -11,10 +11,11 @@ from pathlib import Path
 from cloud_siem.api import Api
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.stackfiles import file_of
+from cloud_siem.loading import load_stack_file
 from cloud_siem.model import DeliveryKey, Log, Snapshot, Standing, State, judge
 from cloud_siem.origin import Origin, commit_of
 from cloud_siem.session import Session
-from cloud_siem.stack import Stack, load_stack_file
+from cloud_siem.stack import Stack
 
 _HEADER = ("PRODUCT", "LOG", "STATE", "DECLARED", "")
 _INOPERABLE = "not operable by this caller"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.stackfiles import FOLDER, PATTERN, all_files
-from cloud_siem.stack import load_files
+from cloud_siem.loading import load_files
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,87 @@
+"""The keys of a stack file that are the stack's own: what each holds, and the sentence for people.
+
+One table; ``stack`` parses by it, ``schema`` and the docs are made from it. The settings have a
+table of their own (``settings``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cloud_siem.kinds import Choice, Kind, Switch, Text
+from cloud_siem.model import DECLARABLE, OnRemove, Region, View
+from cloud_siem.settings import BY_CONFIG_KEY, PREFIX
+
+ACCOUNT = f"{PREFIX}account"
+REGION = f"{PREFIX}region"
+VIEW = f"{PREFIX}view"
+MEMBER = f"{PREFIX}member"
+DELIVERIES = f"{PREFIX}deliveries"
+ON_REMOVE = f"{PREFIX}onRemove"
+PROTECT = f"{PREFIX}protect"
+
+DIGITS = Text(r"[0-9]{16}", "its 16 digits", numbers=(10**15, 2**53))
+"""An account's id; the int64 of the API has 16 digits in every document seen."""
+REGIONS = Choice(
+    tuple(one.value for one in Region),
+    "region",
+    meant={"cn-shanghai": "cn-hangzhou", "cn": "cn-hangzhou", "singapore": "ap-southeast-1"},
+    remark="It is the management center, not where the assets are.",
+)
+VIEWS = Choice(
+    tuple(one.value for one in View),
+    "view",
+    meant={"0": "account", "1": "enterprise"},
+)
+STATES = Choice(
+    tuple(one.value for one in DECLARABLE),
+    "state",
+    meant={
+        **dict.fromkeys(("on", "true", "yes", "1", "enable", "enabled", "active"), "open"),
+        **dict.fromkeys(("off", "false", "no", "0", "disable", "disabled", "stopped"), "closed"),
+    },
+)
+ON_REMOVES = Choice(
+    tuple(one.value for one in OnRemove),
+    "onRemove",
+    meant={"closed": "close", "delete": "close", "retain": "keep", "false": "keep"},
+)
+KINDS: Mapping[str, Kind] = {
+    ACCOUNT: DIGITS,
+    REGION: REGIONS,
+    VIEW: VIEWS,
+    MEMBER: DIGITS,
+    ON_REMOVE: ON_REMOVES,
+    PROTECT: Switch(),
+}
+"""What the stack's own keys hold, ``deliveries`` aside; the settings have a table of their own."""
+DOCS: Mapping[str, str] = {
+    ACCOUNT: "The account whose credentials are used; required.",
+    REGION: "The management center of threat analysis; required.",
+    VIEW: "Whose switches these are: the account's own (the default), or the whole enterprise's.",
+    MEMBER: "The member that the administrator looks at; without it, the account itself.",
+    DELIVERIES: "Product code, below it log codes, each open or closed; what is not listed is"
+    " never touched.",
+    ON_REMOVE: "What removing an entry does to the delivery, unless the entry says so itself;"
+    " close by default.",
+    PROTECT: "Whether closing is refused, unless the entry says so itself; false by default.",
+}
+"""One sentence for each of the stack's own keys, in the order in which people read about them."""
+OWN_KEYS = tuple(DOCS)
+KNOWN_KEYS = (*OWN_KEYS, *BY_CONFIG_KEY)
+LOG_KEYS = ("state", "protect", "onRemove")
+"""What an entry may say in its long form."""
+
+CODE = r"[A-Za-z0-9_.-]{1,128}"
+"""Product and log codes: wider than any seen, and never a character that an id or a URL minds."""
+STACK_NAME = r"[A-Za-z0-9_.-]{1,100}"
+"""The engine's own rule (sdk/go/common/tokens/stack_name.go, 3.259)."""
+
+
+def keys_table() -> str:
+    """The table of the stack's own keys in docs/stack-file.md, in Markdown."""
+    lines = ["| config | what it is | write |", "|---|---|---|"]
+    for key, doc in DOCS.items():
+        words = "see below" if key == DELIVERIES else KINDS[key].words
+        lines.append(f"| `{key}` | {doc} | {words} |")
+    return "\n".join(lines) + "\n"

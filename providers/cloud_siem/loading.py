@@ -1,0 +1,164 @@
+"""Stack files and config -> ``Stack``: one of them, or many and what must hold across them.
+
+``load_stack`` is for a program that the engine runs, ``load_stack_file`` for commands that work
+without the engine, ``load_files`` and ``check_files`` for many files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cloud_siem.errors import Place, Reason, StackError
+from cloud_siem.keys import OWN_KEYS, STACK_NAME
+from cloud_siem.model import DeliveryKey, Region
+from cloud_siem.settings import PREFIX
+from cloud_siem.stack import Stack, build_stack, path_of
+from cloud_siem.stackfile import Keys, StackFile, read_stack_file
+from cloud_siem.wording import key_shown
+
+
+def load_stack(
+    values: Mapping[str, object], *, name: str, file: str, environ: Mapping[str, str]
+) -> Stack:
+    """The stack of a program that the engine runs, from the config that the engine handed over.
+
+    The file is read only to say where a fault is, and to refuse text that the engine took for
+    something else than what a person reads; without it, faults are told without a place.
+    """
+    read = read_stack_file(file) if file and Path(file).is_file() else None
+    if read is None or not read.whole:  # the engine has read something else; its values count
+        return build_stack(values, name=name, file=file, environ=environ)
+    return _built(read, name, environ, values=values)
+
+
+def load_stack_file(path: str | Path, environ: Mapping[str, str]) -> Stack:
+    """The stack of a file, read without the engine."""
+    read = read_stack_file(path)
+    return _built(read, _name_of(read), environ, more=(*read.engine_only, *_name_faults(read)))
+
+
+def load_files(
+    paths: Iterable[str | Path], environ: Mapping[str, str]
+) -> tuple[tuple[Stack, ...], tuple[Reason, ...]]:
+    """The stacks of these files that are sound, by file, and the reasons of all others, sorted."""
+    stacks: list[Stack] = []
+    reasons: set[Reason] = set()
+    by_file = {Path(path).resolve(): str(path) for path in sorted(map(str, paths), reverse=True)}
+    for path in sorted(by_file.values()):
+        try:
+            stacks.append(load_stack_file(path, environ))
+        except StackError as error:
+            reasons.update(error.reasons)
+    reasons.update(overlaps(stacks))
+    return tuple(stacks), tuple(sorted(reasons, key=lambda one: one.order))
+
+
+def check_files(paths: Iterable[str | Path], environ: Mapping[str, str]) -> tuple[Reason, ...]:
+    """Every reason why these files, one by one or together, cannot be used."""
+    return load_files(paths, environ)[1]
+
+
+def overlaps(stacks: Sequence[Stack]) -> Iterator[Reason]:
+    """A log under two stacks: removing it from one would blind the other.
+
+    Each entry is told once, with the first other entry that it overlaps. Entries are found by what
+    they switch, as ``DeliveryKey.overlaps`` compares them: of one product, a stack has either the
+    whole or single logs, each once.
+    """
+    seen: dict[tuple[str, Region, str], dict[str | None, tuple[Stack, DeliveryKey]]] = {}
+    for stack in stacks:
+        for delivery in stack.deliveries:
+            key = delivery.key
+            owner, region, product, log = key.switch
+            same_product = seen.setdefault((owner, region, product), {})
+            if log is None:
+                other = next(iter(same_product.values()), None)
+            else:
+                other = same_product.get(None) or same_product.get(log)
+            if other:
+                yield _overlap(stack, key, *other)
+            same_product.setdefault(log, (stack, key))
+
+
+def _overlap(stack: Stack, key: DeliveryKey, other: Stack, others: DeliveryKey) -> Reason:
+    return Reason(
+        message=f"{others.name} is declared by stack {other.name} too, at {other.place_of(others)}",
+        path=tuple(key_shown(one) for one in path_of(key)),
+        place=stack.place_of(key),
+        hint="keep it in one stack: removing it from one would blind the other",
+    )
+
+
+def _built(
+    read: StackFile,
+    name: str,
+    environ: Mapping[str, str],
+    *,
+    values: Mapping[str, object] | None = None,
+    more: Iterable[Reason] = (),
+) -> Stack:
+    """Build the stack of a file; where both its text and its values have a fault, one is told.
+
+    A fault of the text goes first, save that quotes do not help ``state: on``: what the file's own
+    value should be instead is then the better advice.
+    """
+    faults = [*read.faults, *more]
+    unquoted = dict(read.unquoted)
+    if not read.whole:
+        raise StackError([*faults, *unquoted.values()])
+    bare = () if values is not None else tuple(_bare_keys(read))
+    faults += bare
+    try:
+        stack = build_stack(
+            read.values if values is None else values,
+            read.places,
+            name=name,
+            file=read.path,
+            environ=environ,
+        )
+    except StackError as error:
+        known = {tuple(key_shown(key) for key in keys) for keys in read.faulty}
+        known |= {(PREFIX + one.path[0],) for one in bare}
+        wrong = [one for one in error.reasons if not _within(one.path, known)]
+        if values is None:
+            paths = {one.path for one in wrong}
+            unquoted = {keys: one for keys, one in unquoted.items() if one.path not in paths}
+        else:
+            known = {one.path for one in unquoted.values()}
+            wrong = [one for one in wrong if one.path not in known]
+        faults += wrong
+    if faults or unquoted:
+        raise StackError([*faults, *unquoted.values()])
+    return stack
+
+
+def _within(path: Keys, faulty: set[Keys]) -> bool:
+    return any(path[:end] in faulty for end in range(1, len(path) + 1))
+
+
+def _bare_keys(read: StackFile) -> Iterator[Reason]:
+    """Keys without a namespace that stand where ours should.
+
+    In a project of our name the engine takes them for ours, in any other they are that project's.
+    """
+    for key, place in read.bare.items():
+        if PREFIX + key in OWN_KEYS and PREFIX + key not in read.values:
+            hint = f"write {PREFIX}{key}"
+            yield Reason(message="the key has no namespace", path=(key,), place=place, hint=hint)
+
+
+_FILE_NAME = re.compile(rf"Pulumi\.({STACK_NAME})\.yaml")
+
+
+def _name_of(read: StackFile) -> str:
+    found = _FILE_NAME.fullmatch(Path(read.path).name)
+    return found[1] if found else "unnamed"
+
+
+def _name_faults(read: StackFile) -> Iterator[Reason]:
+    if not _FILE_NAME.fullmatch(Path(read.path).name):
+        message = "the file's name is not that of a stack file"
+        hint = "the engine reads Pulumi.<stack>.yaml alone"
+        yield Reason(message=message, place=Place(file=read.path), hint=hint)
