@@ -12,14 +12,16 @@ before it acts again.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloud_siem import convert
-from cloud_siem.call import CallFailed, Request
-from cloud_siem.explain import Asked, explained, malformed, not_done
+from cloud_siem.call import CallFailed, Failure, Request
+from cloud_siem.errors import ApiError
+from cloud_siem.explain import Asked, explained, malformed, not_done, not_seen
 from cloud_siem.model import DeliveryKey, Perspective, Snapshot, Standing, State, judge
 from cloud_siem.origin import Origin
 from cloud_siem.pacing import Clock, Deadline, RequestRate, backoff
@@ -52,6 +54,7 @@ class Api:
         rate = self.settings.request_rate
         self._rate = self.rate or RequestRate(rate=rate, burst=BURST, clock=self.clock)
         self._sdk: Sdk | None = None
+        self._making = threading.Lock()
 
     def look(self) -> Snapshot:
         """One ListDelivery: every log of every connected product.
@@ -87,7 +90,9 @@ class Api:
         )
         asked = Asked(request=request, subject=f"of {key}", writes=True)
         deadline = self._deadline()
-        body = self._ask(asked, deadline, unless=lambda: self._look_shows(key, state, deadline))
+        body = self._ask(
+            asked, deadline, unless=lambda: self._look_shows(asked, key, state, deadline)
+        )
         request_id = convert.request_id_of(body)
         if not _converted(asked, body, convert.to_accepted):
             raise not_done(asked, request_id)
@@ -103,6 +108,7 @@ class Api:
         return self.settings.api_endpoint(self.perspective.region)
 
     def _deadline(self) -> Deadline:
+        self._client()  # before the time runs: the SDK's import is not the cloud's slowness
         return Deadline.of(self.settings.deadline, self.clock)
 
     def _look(self, deadline: Deadline) -> Snapshot:
@@ -119,9 +125,14 @@ class Api:
             asked, body, lambda answer: convert.to_snapshot(answer, self.perspective, taken_at)
         )
 
-    def _look_shows(self, key: DeliveryKey, state: State, deadline: Deadline) -> Body | None:
+    def _look_shows(
+        self, asked: Asked, key: DeliveryKey, state: State, deadline: Deadline
+    ) -> Body | None:
         """The answer a write would have had, when the account shows it done."""
-        snapshot = self._look(deadline)
+        try:
+            snapshot = self._look(deadline)
+        except ApiError as error:
+            raise not_seen(asked, error) from None
         done = judge(key, state, snapshot).standing is Standing.AS_DECLARED
         return {"Data": True, "RequestId": snapshot.request_id} if done else None
 
@@ -134,37 +145,44 @@ class Api:
         answers stands for the lost answer.
         """
         attempt = 1
+        before: CallFailed | None = None
         while True:
             try:
                 return self._call(asked.request, deadline)
             except CallFailed as failure:
+                if failure.failure is Failure.HELD and before is not None:
+                    raise explained(asked, before, attempt - 1, deadline) from None
                 pause = backoff(attempt, self.clock, failure.retry_after)
                 if not failure.may_pass or pause >= deadline.left:
                     raise explained(asked, failure, attempt, deadline) from None
-                unknown = not failure.throttled
+                before = failure
             self.clock.sleep(pause)
-            if unless and unknown and (answer := unless()):
+            if unless and not before.throttled and (answer := unless()):
                 return answer
             attempt += 1
 
     def _call(self, request: Request, deadline: Deadline) -> Body:
         client = self._client()
         self._rate.wait()
-        return client.call(request, seconds=max(deadline.left, 0.001))
+        if deadline.left <= 0:
+            # Not sent with what time is left: a write whose answer nobody waits for is a guess.
+            raise CallFailed(Failure.HELD, "")
+        return client.call(request, seconds=deadline.left)
 
     def _client(self) -> Sdk:
-        if self._sdk is None:
-            # Here and not above: the SDK takes most of a second, and most runs make no call.
-            from cloud_siem.sdk import Sdk  # noqa: PLC0415
+        with self._making:  # one client: each would assume the role for itself
+            if self._sdk is None:
+                # Here and not above: the SDK takes most of a second, and most runs make no call.
+                from cloud_siem.sdk import Sdk  # noqa: PLC0415
 
-            self._sdk = Sdk(
-                self.settings,
-                account=self.perspective.account,
-                sts=self.settings.sts_endpoint(self.perspective.region),
-                user_agent=self.origin.user_agent,
-                session_name=self.settings.role_session_name or self.origin.session_name,
-            )
-        return self._sdk
+                self._sdk = Sdk(
+                    self.settings,
+                    account=self.perspective.account,
+                    sts=self.settings.sts_endpoint(self.perspective.region),
+                    user_agent=self.origin.user_agent,
+                    session_name=self.settings.role_session_name or self.origin.session_name,
+                )
+            return self._sdk
 
 
 Body = dict[str, Any]

@@ -1,4 +1,4 @@
-"""What goes through the door to the cloud, and how it fails: the values between ``api`` and ``sdk``."""
+"""What goes through the door to the cloud, and how it fails; between ``api`` and ``sdk``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Failure(Enum):
     """An answer came that is not the API's: whether the cloud acted is not known."""
     NOT_TRUSTED = "not trusted"
     """The other side is not who it should be (certificate, redirect): nothing was acted on."""
+    HELD = "held"
+    """Nothing was sent: our own request rate left no time for it."""
     NO_CREDENTIALS = "no credentials"
     """Nothing was sent: no credentials were found, or the role could not be assumed."""
 

@@ -87,7 +87,7 @@ def to_snapshot(body: object, perspective: Perspective, taken_at: datetime) -> S
         for log in _logs_of(product, f"Data.ProductList[{at}]"):
             known = logs.setdefault((log.product, log.log), log)
             if known != log:
-                raise ShapeError(f"{log.product}/{log.log} is listed twice, with different states")
+                raise ShapeError(f"{log.product}/{log.log} is listed twice, and not alike")
     return Snapshot(
         perspective=perspective,
         logs=tuple(logs[code] for code in sorted(logs)),

@@ -63,7 +63,7 @@ class Reason:
 
     @property
     def order(self) -> tuple[str, int, int, tuple[str, ...], str]:
-        """The sort key: by file, then by place, so that lists of reasons are equal run after run."""
+        """The sort key: by file, then by place; so that lists are equal run after run."""
         place = self.place or Place(file="")
         return (place.file, place.line or 0, place.column or 0, self.path, self.message)
 

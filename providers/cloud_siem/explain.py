@@ -7,7 +7,7 @@ error pages, whose HTTP statuses differ between products: so only codes decide.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloud_siem.call import CallFailed, Failure, Request
 from cloud_siem.errors import (
@@ -104,7 +104,7 @@ _THROTTLED = Meaning(
     kind=ThrottledError,
 )
 _LOST = Meaning(
-    cause="no answer came",
+    cause="no usable answer came",
     remedy="check the network and the endpoint, then run again: it looks first",
     kind=UnreachableError,
 )
@@ -124,32 +124,49 @@ _NO_CREDENTIALS = Meaning(
     " (environment, profile, OIDC, instance role)",
     kind=DeniedError,
 )
+_NO_ROLE = Meaning(
+    cause="the role could not be assumed",
+    remedy="check the ARN (CLOUD_SIEM_ROLE_ARN), that the role trusts this caller, the external id,"
+    " and that the caller may do sts:AssumeRole",
+    kind=DeniedError,
+)
 _OTHER = Meaning(
     cause="the cloud refused it", remedy="look the code up, or show the RequestId to support"
 )
+_HELD = Meaning(
+    cause="nothing was sent: this run makes more calls than its own request rate allows",
+    remedy="raise CLOUD_SIEM_REQUEST_RATE or CLOUD_SIEM_DEADLINE",
+    kind=ThrottledError,
+)
 _BY_FAILURE = {
+    Failure.HELD: _HELD,
     Failure.LOST: _LOST,
     Failure.STRANGE: _STRANGE,
     Failure.NOT_TRUSTED: _NOT_TRUSTED,
     Failure.NO_CREDENTIALS: _NO_CREDENTIALS,
     Failure.ANSWERED: _OTHER,
 }
+_ON_THE_WAY = (Failure.LOST, Failure.STRANGE, Failure.NOT_TRUSTED)
+"""Where the endpoint may be at fault, and a person wants to know which it is."""
+_NOT_KNOWN = " Whether the cloud acted is not known."
 _DENIED_CODES = ("NoPermission", "Forbidden")
 
 
 def explained(asked: Asked, failure: CallFailed, attempts: int, deadline: Deadline) -> ApiError:
     """The error for a call that failed for good."""
     meaning = _meaning(asked, failure)
-    said = (
-        f' ("{failure.message}")' if failure.message and meaning not in _MEANINGS.values() else ""
-    )
+    # Of a known code the cause says it better.
+    said = failure.message if failure.code not in _MEANINGS else ""
+    quoted = f' ("{said}")' if said else ""
+    wait = f" It asks to wait {failure.retry_after:g} s." if failure.retry_after else ""
     tries = f" {_tries(attempts, deadline)}" if attempts > 1 else ""
+    at = f" at {asked.request.endpoint}" if failure.failure in _ON_THE_WAY else ""
     unknown = asked.writes and failure.failure in (Failure.LOST, Failure.STRANGE)
-    acted = " Whether the cloud acted is not known." if unknown else ""
+    acted = _NOT_KNOWN if unknown else ""
     return _error(
         asked,
         meaning,
-        f"failed{tries}: {meaning.cause}{said}.{acted}",
+        f"failed{tries}{at}: {meaning.cause}{quoted}.{wait}{acted}",
         code=failure.code,
         status=failure.status,
         request_id=failure.request_id,
@@ -173,21 +190,43 @@ def malformed(asked: Asked, shape: str, request_id: str) -> ApiError:
         remedy="nothing was guessed from it; please report the shape",
         kind=MalformedError,
     )
-    return _error(asked, meaning, f"failed: {meaning.cause}.", status=200, request_id=request_id)
+    acted = _NOT_KNOWN if asked.writes else ""
+    what = f"failed: {meaning.cause}.{acted}"
+    return _error(asked, meaning, what, status=200, request_id=request_id)
+
+
+def not_seen(asked: Asked, why: ApiError) -> ApiError:
+    """The error for a write whose answer was lost, and no look could tell what became of it."""
+    return type(why)(
+        f"{asked.request.action} {asked.subject}: the answer was lost, and whether the cloud acted"
+        f" could not be seen. {why}",
+        action=asked.request.action,
+        code=why.code,
+        status=why.status,
+        request_id=why.request_id,
+    )
 
 
 def _meaning(asked: Asked, failure: CallFailed) -> Meaning:
     if failure.throttled:
         return _THROTTLED
+    if failure.failure is Failure.NO_CREDENTIALS:
+        return _no_credentials(failure)
     if failure.code.startswith(_DENIED_CODES):
         return _denied(asked, failure)
-    if failure.failure is Failure.NO_CREDENTIALS:
-        return _NO_CREDENTIALS
     return _MEANINGS.get(failure.code) or _BY_FAILURE[failure.failure]
 
 
+def _no_credentials(failure: CallFailed) -> Meaning:
+    """None were found; or, where there is a code, it is that of STS's refusal to give a session."""
+    if not failure.code:
+        return _NO_CREDENTIALS
+    known = _MEANINGS.get(failure.code)
+    return replace(known, cause=f"{_NO_ROLE.cause}: {known.cause}") if known else _NO_ROLE
+
+
 def _denied(asked: Asked, failure: CallFailed) -> Meaning:
-    # Actions of the delivery operations in RAM are yundun-sas:<operation> (their pages, 2025-10-09).
+    # In RAM the delivery operations are yundun-sas:<operation> (their pages, 2025-10-09).
     action = failure.denied or f"yundun-sas:{asked.request.action}"
     return Meaning(
         cause=f"the caller has no permission for {action}",

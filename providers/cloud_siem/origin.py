@@ -37,11 +37,10 @@ class Origin:
     @property
     def session_name(self) -> str:
         """For AssumeRole, e.g. ``cloud-siem-0.1.0@prod@0123456789ab``."""
-        values = [
-            f"cloud-siem-{__version__}",
-            *(_clean(value) for _, value in self._named if value),
-        ]
-        return "@".join(values)[:_SESSION_NAME_LIMIT]
+        tool, commit = f"cloud-siem-{__version__}", _clean(self.commit)
+        # A long stack is cut, never the commit: the user agent has the stack whole.
+        room = _SESSION_NAME_LIMIT - len(tool) - len(commit) - len("@@")
+        return "@".join(part for part in (tool, _clean(self.stack)[:room], commit) if part)
 
     @property
     def _named(self) -> tuple[tuple[str, str], ...]:

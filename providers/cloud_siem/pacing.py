@@ -15,6 +15,8 @@ BACKOFF_FIRST = 0.5
 """Seconds; the upper bound of the first wait. Each further bound doubles."""
 BACKOFF_CAP = 10.0
 """Seconds; no single wait is longer, unless the cloud asks for it."""
+_DOUBLINGS = 32
+"""More than it takes to reach the cap; without an end the bound would outgrow every float."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ def backoff(attempt: int, clock: Clock, at_least: float = 0.0) -> float:
     ``at_least`` is what the cloud asked for; the jitter comes on top, since everyone else was
     asked for the same.
     """
-    bound: float = min(BACKOFF_CAP, BACKOFF_FIRST * 2 ** (attempt - 1))
+    bound: float = min(BACKOFF_CAP, BACKOFF_FIRST * 2 ** min(attempt - 1, _DOUBLINGS))
     return at_least + clock.chance() * bound
 
 

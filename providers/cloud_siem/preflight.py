@@ -53,7 +53,7 @@ def _fault(key: DeliveryKey, state: State, snapshot: Snapshot) -> Fault | None:
 
 def _unknown_product(key: DeliveryKey, snapshot: Snapshot) -> str:
     meant = closest(key.product, snapshot.products)
-    hint = f"; did you mean {meant}?" if meant else ""
+    hint = f"; did you mean {meant}?" if meant else "."
     connected = ", ".join(sorted(snapshot.products))
     return (
         f"{key.product} is not connected to Cloud SIEM in {key.perspective}, or is no product"
@@ -64,7 +64,7 @@ def _unknown_product(key: DeliveryKey, snapshot: Snapshot) -> str:
 def _unknown_log(key: DeliveryKey, snapshot: Snapshot) -> str:
     logs = [log.log for log in snapshot.products[key.product]]
     meant = closest(str(key.log), logs)
-    hint = f"; did you mean {meant}?" if meant else ""
+    hint = f"; did you mean {meant}?" if meant else "."
     return f"{key.product} has no log {key.log}{hint} It has: {', '.join(logs)}"
 
 

@@ -49,7 +49,7 @@ from cloud_siem.model import (
     judge,
 )
 from cloud_siem.properties import GateBag
-from cloud_siem.session import Process, Session
+from cloud_siem.session import Process, Session, Sight
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,7 +61,8 @@ _process: Process | None = None
 
 def process() -> Process:
     """What this provider process knows."""
-    assert _process is not None, "the engine calls configure before any verb"
+    if _process is None:
+        raise RuntimeError("the engine calls configure before any verb")
     return _process
 
 
@@ -73,7 +74,7 @@ def begin(new: Process | None) -> None:
 
 def say(line: str) -> None:
     """Show a person a line in the engine's output; what a plugin prints becomes a message."""
-    print(line, flush=True)  # noqa: T201
+    print(line, flush=True)
 
 
 class Shown(Exception):  # noqa: N818 - the engine shows the class's name to people
@@ -144,6 +145,8 @@ class LogDeliveryProvider(_Provider):
             return CheckResult(inputs, [_moved(field, olds, inputs) for field in moved])
         key, state = properties.key_of(inputs), properties.state_of(inputs)
         process().declare(key, state)
+        if inputs.get("guarded"):
+            _session(inputs).sees(Sight.PART)
         if not olds or olds.get("state") != inputs["state"]:
             failures = _live_failures(inputs, [(key, state)], by_delivery=False)
         return CheckResult(inputs, failures)
@@ -195,8 +198,8 @@ class LogDeliveryProvider(_Provider):
             return
         key = properties.key_of(props)
         beside = process().declared_beside(key)
-        if props.get("guarded"):
-            _require_whole(key, _session(props))
+        if props.get("guarded") and _session(props).sight is Sight.PART:
+            _refuse_targeted(key)
         snapshot = _look(props)
         closing = closable(key, beside, snapshot)
         if not closing:
@@ -215,6 +218,7 @@ class GateProvider(_Provider):
             return CheckResult(news, [])
         gate = GateBag.read(news)
         inputs = gate.write()
+        _session(inputs).sees(Sight.PART)
         moved = properties.differ(olds, inputs, properties.PERSPECTIVE_FIELDS) if olds else []
         if moved:
             return CheckResult(inputs, [_moved(field, olds, inputs) for field in moved])
@@ -225,7 +229,7 @@ class GateProvider(_Provider):
         if before != gate.states:
             failures = self._compare(inputs, before, gate.states)
         if not failures:
-            _session(inputs).whole = True
+            _session(inputs).sees(Sight.WHOLE)
         return CheckResult(inputs, failures)
 
     @told
@@ -288,7 +292,8 @@ class SettledProvider(_Provider):
 
     @told
     def delete(self, id_: str, props: Props) -> None:
-        _session(props).whole = True
+        if _session(props).sight is Sight.NONE:
+            _session(props).sees(Sight.WHOLE)
 
     def _settle(self, props: Props) -> None:
         declared = process().declared(properties.perspective_of(props))
@@ -359,8 +364,8 @@ def _moved(field: str, olds: Props, news: Props) -> CheckFailure:
     )
 
 
-def _require_whole(key: DeliveryKey, session: Session) -> None:
-    if session.whole or process().settings.targeted_close:
+def _refuse_targeted(key: DeliveryKey) -> None:
+    if process().settings.targeted_close:
         return
     raise RefusedError(
         f"{key} was not closed: with --target this run cannot see whether something else in the"

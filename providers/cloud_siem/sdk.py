@@ -4,9 +4,9 @@ Called by ``api``, which owns retries, deadlines and what an error means to a pe
 module only when a call is due: the SDK takes a good part of a second.
 
 The generic client (``call_api``) is used, not the generated one: the wire is the same, and a badly
-shaped answer arrives as it was sent instead of as ``None``. What the SDK leaves open is closed here,
-in the HTTP session it uses (``_Strict``): redirects are not followed, proxies are not asked about
-loopback, an answer has a size and a total deadline, and what is not a JSON object says so.
+shaped answer arrives as it was sent instead of as ``None``. What the SDK leaves open is closed
+here, in the HTTP session it uses (``_Strict``): redirects are not followed, proxies are not asked
+about loopback, an answer has a size and a total deadline, and what is not a JSON object says so.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if os.environ.get("DEBUG", "").lower() == "sdk":
     # The SDK would print every header, security tokens and signatures among them.
     del os.environ["DEBUG"]
 
-from alibabacloud_credentials.client import Client as CredentialClient  # noqa: E402
-from alibabacloud_credentials.exceptions import CredentialException  # noqa: E402
-from alibabacloud_credentials.provider import (  # noqa: E402
+from alibabacloud_credentials.client import Client as CredentialClient
+from alibabacloud_credentials.exceptions import CredentialException
+from alibabacloud_credentials.provider import (
     CLIProfileCredentialsProvider,
     DefaultCredentialsProvider,
     RamRoleArnCredentialsProvider,
 )
-from alibabacloud_tea_openapi import utils_models  # noqa: E402
-from alibabacloud_tea_openapi.client import Client  # noqa: E402
-from darabonba.core import DaraCore  # noqa: E402
-from darabonba.exceptions import ResponseException, UnretryableException  # noqa: E402
-from darabonba.request import DaraRequest  # noqa: E402
-from darabonba.runtime import RuntimeOptions  # noqa: E402
-from requests import exceptions as http_errors  # noqa: E402
-from Tea.core import TeaCore  # noqa: E402
-from urllib3.exceptions import HTTPError  # noqa: E402
+from alibabacloud_tea_openapi import utils_models
+from alibabacloud_tea_openapi.client import Client
+from darabonba.core import DaraCore
+from darabonba.exceptions import ResponseException, UnretryableException
+from darabonba.request import DaraRequest
+from darabonba.runtime import RuntimeOptions
+from requests import exceptions as http_errors
+from Tea.core import TeaCore
+from urllib3.exceptions import HTTPError
 
 for _name in ("darabonba-core", "alibabacloud-tea", "credentials"):
     # The SDK hangs its own handlers on stderr at import; what matters reaches a person as an error.
@@ -58,6 +58,7 @@ POOL_SIZE = 40
 ANSWER_LIMIT = 16 * 1024 * 1024
 """Bytes; thousands of times what ListDelivery sends for an account that has every product."""
 _CHUNK = 64 * 1024
+_REDIRECTS = range(300, 400)
 
 
 class Sdk:
@@ -67,9 +68,8 @@ class Sdk:
         self, settings: Settings, *, account: str, sts: Endpoint, user_agent: str, session_name: str
     ) -> None:
         self._user_agent = user_agent
-        self._credential = CredentialClient(
-            provider=_credentials(settings, account=account, sts=sts, session_name=session_name)
-        )
+        provider = _credentials(settings, account=account, sts=sts, session_name=session_name)
+        self._credential = CredentialClient(provider=_Told(provider))
         self._clients: dict[Endpoint, Client] = {}
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class Sdk:
         """Where the credentials come from, e.g. ``default/env``; for errors. No call is made."""
         try:
             return str(self._credential.get_credential().provider_name)
-        except Exception as error:  # the chain raises what it likes
+        except Exception as error:  # noqa: BLE001 - the chain raises what it likes
             return f"none ({type(error).__name__})"
 
     def call(self, request: Request, *, seconds: float) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Sdk:
                     read_timeout=_at_most(READ_TIMEOUT_MS, seconds),
                 ),
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - and so does the SDK
             raise _failed(error) from None
         body: object = answer["body"]
         if not isinstance(body, dict):
@@ -160,6 +160,29 @@ def _credentials(settings: Settings, *, account: str, sts: Endpoint, session_nam
     )
 
 
+class _Told:
+    """A provider of credentials whose every failure says that nothing was sent.
+
+    The chain raises what it likes, ``ValueError`` and ``KeyError`` among it; past here it could not
+    be told from an answer that the SDK could not use.
+    """
+
+    def __init__(self, provider: Any) -> None:
+        self._provider = provider
+
+    def get_credentials(self) -> Any:
+        try:
+            return self._provider.get_credentials()
+        except CallFailed as failure:  # on the way to STS
+            failure.message = f"assuming the role: {failure.message}"
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            raise _no_credentials(error) from None
+
+    def get_provider_name(self) -> str:
+        return str(self._provider.get_provider_name())
+
+
 class _Exchange(threading.local):
     """What the HTTP session and the caller, on the same thread, tell each other past the SDK."""
 
@@ -192,7 +215,7 @@ class _Strict:
         _exchange.retry_after = _retry_after(response.headers)
         _check(response, content)
         # What ``requests`` does itself when it reads the body; the SDK asks for ``content`` next.
-        response._content = content
+        response._content = content  # noqa: SLF001
         return response
 
 
@@ -206,18 +229,20 @@ def _make_strict(core: Any, key: str, endpoint: Endpoint, **options: Any) -> Non
     The table is the SDK's own and not documented; that it is still used so is tested.
     """
     with _sessions_lock:
-        session = core._get_session(
+        session = core._get_session(  # noqa: SLF001 - see above
             session_key=key, protocol=endpoint.scheme, verify=True, **options
         )
         if not isinstance(session.send, _Strict):
             session.send = _Strict(session, endpoint)
+            # Else the body of a redirect, though not followed, is read to its end, however late.
+            session.get_redirect_target = lambda _response: None
 
 
 _sessions_lock = threading.Lock()
 
 
 def _read(response: requests.Response) -> bytes:
-    """The whole body, within the deadline and the limit; a socket time-out bounds each read only."""
+    """The whole body, within deadline and limit; a socket time-out bounds each read alone."""
     chunks: list[bytes] = []
     size = 0
     while chunk := response.raw.read1(_CHUNK):
@@ -235,12 +260,10 @@ def _read(response: requests.Response) -> bytes:
 
 def _check(response: requests.Response, content: bytes) -> None:
     status = response.status_code
-    if 300 <= status < 400:
-        where = response.headers.get("location", "nowhere")
+    if status in _REDIRECTS:
+        where = _place(response.headers.get("location", ""))
         raise CallFailed(
-            Failure.NOT_TRUSTED,
-            f"redirected to {where[:200]}; redirects are refused",
-            status=status,
+            Failure.NOT_TRUSTED, f"redirected to {where}; redirects are refused", status=status
         )
     if not content.lstrip().startswith(b"{"):
         kind = response.headers.get("content-type", "no content type")
@@ -249,9 +272,15 @@ def _check(response: requests.Response, content: bytes) -> None:
         )
         # A gateway that is down or busy answers in HTML; that may pass, as the API's own 503 may.
         failure = Failure.LOST if status in (502, 503, 504) else Failure.STRANGE
-        raise CallFailed(failure, f"the answer is not JSON ({shape})", status=status)
+        raise CallFailed(failure, f"the answer is not a JSON object ({shape})", status=status)
     if not content.rstrip().endswith(b"}"):
         raise CallFailed(Failure.LOST, f"the answer broke off after {len(content)} bytes")
+
+
+def _place(location: str) -> str:
+    """Where a redirect leads, without its query: a portal's may repeat ours, signature and all."""
+    host = re.match(r"(https?://)(?:[^/?#@]*@)?([^/?#]+)", location)
+    return host[1] + host[2] if host else re.split(r"[?#]", location)[0][:200] or "nowhere"
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
@@ -271,8 +300,6 @@ def _failed(error: Exception) -> CallFailed:
         return error
     if isinstance(error, ResponseException):
         return _answered(error)
-    if isinstance(error, CredentialException):
-        return _no_credentials(str(error))
     return CallFailed(Failure.STRANGE, f"the SDK could not use the answer ({type(error).__name__})")
 
 
@@ -281,7 +308,7 @@ def _answered(error: ResponseException) -> CallFailed:
     detail = data.get("AccessDeniedDetail")
     return CallFailed(
         Failure.ANSWERED,
-        str(data.get("Message") or data.get("message") or ""),
+        _spoken(str(data.get("Message") or data.get("message") or "")),
         code=str(data.get("Code") or data.get("code") or ""),
         status=error.status_code,
         request_id=str(data.get("RequestId") or data.get("requestId") or ""),
@@ -290,8 +317,9 @@ def _answered(error: ResponseException) -> CallFailed:
     )
 
 
-def _no_credentials(text: str) -> CallFailed:
+def _no_credentials(error: Exception) -> CallFailed:
     """The chain's text, or STS's refusal inside it, without anything that may be secret."""
+    text = str(error)
     found = {
         name: match.group(1) if (match := re.search(rf'"{name}"\s*:\s*"([^"]*)"', text)) else ""
         for name in ("Code", "Message", "RequestId")
@@ -300,12 +328,23 @@ def _no_credentials(text: str) -> CallFailed:
         status = re.search(r"http_code: (\d+)", text)
         return CallFailed(
             Failure.NO_CREDENTIALS,
-            f"the role could not be assumed: {found['Message']}",
+            _spoken(found["Message"]),
             code=found["Code"],
             status=int(status.group(1)) if status else None,
             request_id=found["RequestId"],
         )
-    return CallFailed(Failure.NO_CREDENTIALS, text)
+    if not isinstance(error, CredentialException):
+        return CallFailed(
+            Failure.NO_CREDENTIALS, f"they could not be read ({type(error).__name__})"
+        )
+    # From there on the chain repeats an answer that may have half of a session in it.
+    told = re.split(r" (?:result|response):|\{", text)[0].rstrip(" :,")
+    return CallFailed(Failure.NO_CREDENTIALS, told)
+
+
+def _spoken(message: str) -> str:
+    """The cloud's words without the text that it signed; in the older form that has the token."""
+    return message.partition("server string to sign")[0].strip()
 
 
 def _first_cause(error: BaseException) -> str:

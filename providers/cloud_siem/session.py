@@ -1,4 +1,4 @@
-"""What one provider process knows: its settings, who it is, the shared look, what this run declares.
+"""What one provider process knows: settings, identity, the shared look, what this run declares.
 
 Called by the providers' verbs. The engine starts one process for a preview and another for the
 update, and runs four verbs at a time in each; so everything here is shared between threads.
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -43,6 +44,17 @@ from cloud_siem.settings import Settings
 T = TypeVar("T")
 
 
+class Sight(Enum):
+    """How much of what the program declares the engine has told this process."""
+
+    NONE = "none"
+    """Nothing: no program runs. A destroy, or the rest of one that failed half-way."""
+    PART = "part"
+    """Some deliveries, and the gate not, or the gate refused: ``--target`` hides the rest."""
+    WHOLE = "whole"
+    """All of it, by the gate; or that it all ends, by the settled bookend's delete."""
+
+
 class Session:
     """One perspective in one process."""
 
@@ -57,9 +69,18 @@ class Session:
         self._failure: CloudSiemError | None = None
         self.written: dict[DeliveryKey, State] = {}
         """What this process wrote."""
-        self.whole = False
-        """Whether this process was told of everything that the program declares, or of the end of
-        it all: only then can a delete know that nothing else declares what it would close."""
+        self._sight = Sight.NONE
+
+    @property
+    def sight(self) -> Sight:
+        """Whether a delete can know that nothing else declares what it would close."""
+        return self._sight
+
+    def sees(self, sight: Sight) -> None:
+        """Note what the engine has told; it never takes anything back."""
+        with self._proof:
+            if self._sight is not Sight.WHOLE:
+                self._sight = sight
 
     def look(self) -> Snapshot:
         """What the account shows; asked for once."""
@@ -144,7 +165,7 @@ class Session:
         if mine:
             lines.append(
                 f"written, and not shown by the account within {deadline.seconds:g} s:"
-                f" {_sentences(mine)}. Run `pulumi up --refresh`: it looks, and writes what is left."
+                f" {_sentences(mine)}. `pulumi up --refresh` looks, and writes what is left."
             )
         if other:
             lines.append(
