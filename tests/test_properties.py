@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud_siem import properties
+from cloud_siem.model import (
+    DECLARABLE,
+    Delivery,
+    DeliveryKey,
+    OnRemove,
+    Perspective,
+    Region,
+    State,
+    View,
+)
+from cloud_siem.properties import GateBag
+from tests.conftest import HERE, PROC, WAF
+
+IDS = st.from_regex(r"[0-9]{16}", fullmatch=True)
+CODES = st.from_regex(r"[A-Za-z0-9_.-]{1,20}", fullmatch=True)
+PERSPECTIVES = st.builds(
+    Perspective,
+    account=IDS,
+    region=st.sampled_from(Region),
+    view=st.sampled_from(View),
+    member=st.none() | IDS,
+)
+KEYS = st.builds(DeliveryKey, perspective=PERSPECTIVES, product=CODES, log=st.none() | CODES)
+STATES = st.sampled_from(DECLARABLE)
+
+
+def bag_of(key: DeliveryKey, state: State, **more: object) -> dict[str, object]:
+    """A bag as a program writes it: everything is there, unset or not."""
+    return {
+        "account": key.perspective.account,
+        "region": key.perspective.region.value,
+        "view": key.perspective.view.value,
+        "member": key.perspective.member,
+        "product": key.product,
+        "log": key.log,
+        "state": state.value,
+        **more,
+    }
+
+
+# --- one delivery --------------------------------------------------------------------------------
+
+
+@given(key=KEYS, state=STATES, protect=st.booleans(), guarded=st.booleans())
+def test_a_delivery_survives_the_way_through_the_engine(
+    key: DeliveryKey, state: State, protect: bool, guarded: bool
+) -> None:
+    written = properties.inputs_of(
+        bag_of(key, state, protect=protect, guarded=guarded, stack="prod")
+    )
+    back = json.loads(json.dumps(written))
+
+    assert properties.key_of(back) == key
+    assert properties.state_of(back) is state
+    assert properties.stack_of(back) == "prod"
+    assert properties.perspective_of(back) == key.perspective
+    assert bool(back.get("protect")) is protect
+    assert bool(back.get("guarded")) is guarded
+
+
+@given(key=KEYS, state=STATES, protect=st.booleans(), seed=st.integers())
+def test_the_normal_form_does_not_depend_on_order_or_on_what_is_unset(
+    key: DeliveryKey, state: State, protect: bool, seed: int
+) -> None:
+    bag = bag_of(key, state, protect=protect, stack="prod", guarded=None)
+    shuffled = list(bag.items())
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - no secret depends on it
+    sparse = {name: value for name, value in shuffled if value not in (None, False)}
+
+    normal = properties.inputs_of(bag)
+
+    assert list(properties.inputs_of(sparse).items()) == list(normal.items())
+    assert properties.inputs_of(normal) == normal
+    assert None not in normal.values()
+    assert False not in normal.values()
+
+
+def test_outputs_of_a_read_have_the_same_normal_form_as_the_inputs() -> None:
+    inputs = properties.inputs_of(bag_of(PROC, State.OPEN, stack="prod"))
+    outputs = inputs | {"project": "p", "logstore": "l", "topic": "t", "adopted": True}
+
+    assert properties.inputs_of(outputs) == inputs
+
+
+def test_the_normal_form_has_no_other_fields_than_those_that_are_compared() -> None:
+    full = bag_of(PROC, State.OPEN, protect=True, stack="prod", guarded=True, member="1" * 16)
+
+    assert set(properties.inputs_of(full)) == set(properties.INPUT_FIELDS)
+    assert not set(properties.INPUT_FIELDS) & set(properties.OUTPUT_FIELDS)
+
+
+# --- differences ---------------------------------------------------------------------------------
+
+
+@given(key=KEYS, state=STATES)
+def test_what_is_alike_does_not_differ(key: DeliveryKey, state: State) -> None:
+    bag = bag_of(key, state, protect=False)
+
+    assert properties.differ(properties.inputs_of(bag), properties.inputs_of(bag)) == []
+
+
+@pytest.mark.parametrize("field", [f for f in properties.INPUT_FIELDS if f != "stack"])
+def test_every_field_but_the_stack_makes_a_difference(field: str) -> None:
+    before = properties.inputs_of(bag_of(PROC, State.OPEN))
+
+    assert properties.differ(before, before | {field: "another"}) == [field]
+    assert properties.differ(before | {field: "another"}, before) == [field]
+
+
+def test_another_name_of_the_stack_is_no_difference() -> None:
+    before = properties.inputs_of(bag_of(PROC, State.OPEN, stack="prod"))
+
+    assert properties.differ(before, before | {"stack": "production"}) == []
+
+
+def test_only_the_fields_asked_for_are_compared() -> None:
+    before = properties.inputs_of(bag_of(PROC, State.OPEN))
+    after = before | {"state": "closed", "region": "ap-southeast-1"}
+
+    assert properties.differ(before, after, properties.KEY_FIELDS) == ["region"]
+
+
+# --- the gate ------------------------------------------------------------------------------------
+
+
+DELIVERIES = st.builds(
+    lambda product, log, state, protect, on_remove: Delivery(
+        key=DeliveryKey(perspective=HERE, product=product, log=log),
+        state=state,
+        protect=protect,
+        on_remove=on_remove,
+    ),
+    product=CODES,
+    log=st.none() | CODES,
+    state=STATES,
+    protect=st.booleans(),
+    on_remove=st.sampled_from(OnRemove),
+)
+
+
+@given(deliveries=st.lists(DELIVERIES, unique_by=lambda one: one.key.id, max_size=8))
+def test_what_the_gate_is_told_it_reads_back(deliveries: list[Delivery]) -> None:
+    gate = GateBag(perspective=HERE, stack="prod", deliveries=tuple(deliveries))
+    written = gate.write()
+    back = GateBag.read(json.loads(json.dumps(written)))
+
+    assert set(back.deliveries) == set(deliveries)
+    assert (back.perspective, back.stack) == (HERE, "prod")
+    assert back.states == {one.key: one.state for one in deliveries}
+    assert back.write() == written, "reading and writing again changes nothing"
+
+
+@given(perspective=PERSPECTIVES)
+def test_an_empty_gate_is_read_back_too(perspective: Perspective) -> None:
+    gate = GateBag(perspective=perspective, stack="", deliveries=())
+
+    assert GateBag.read(gate.write()) == gate
+
+
+def test_the_gate_names_each_delivery_in_words_for_people() -> None:
+    kept = Delivery(key=WAF, state=State.CLOSED, protect=True, on_remove=OnRemove.KEEP)
+    plain = Delivery(key=PROC, state=State.OPEN)
+
+    bag = GateBag(perspective=HERE, stack="prod", deliveries=(kept, plain)).write()
+
+    assert bag["waf/*"] == "closed, protected, kept"
+    assert bag["sas/cloud_siem_aegis_proc"] == "open"
+
+
+# --- the settled bookend -------------------------------------------------------------------------
+
+
+def test_the_digest_changes_with_every_fact_and_never_with_the_order() -> None:
+    facts = [("sas/a", "open", "R-1"), ("waf", "closed", "")]
+    digest = properties.written_digest(facts)
+
+    assert properties.written_digest(reversed(facts)) == digest
+    assert len(digest) == 64
+    others = [
+        [("sas/a", "open", "R-2"), ("waf", "closed", "")],
+        [("sas/a", "closed", "R-1"), ("waf", "closed", "")],
+        [("sas/b", "open", "R-1"), ("waf", "closed", "")],
+        facts[:1],
+        [],
+    ]
+    assert len({digest, *map(properties.written_digest, others)}) == 6
