@@ -191,6 +191,11 @@ def test_the_same_log_code_in_two_products_is_two_logs() -> None:
             listing({"ProductCode": "sas", "LogList": [log("a", LogCode=7)]}),
             "Data.ProductList[0].LogList[0].LogCode is a number, not a string",
         ),
+        (  # in a call it would mean every log of the product
+            listing({"ProductCode": "sas", "LogList": [log(" ")]}),
+            "Data.ProductList[0].LogList[0].LogCode is blank",
+        ),
+        (listing({"ProductCode": "", "LogList": []}), "Data.ProductList[0].ProductCode is blank"),
     ],
 )
 def test_another_shape_is_told_with_its_place(body: object, message: str) -> None:

@@ -116,11 +116,11 @@ def request_id_of(body: object) -> str:
 
 def _logs_of(product: object, where: str) -> Iterator[Log]:
     entry = _of_type(product, dict, where)
-    code = _field(entry, "ProductCode", str, where)
+    code = _code(entry, "ProductCode", where)
     for log, place in _log_entries(entry, where):
         yield Log(
             product=code,
-            log=_field(log, "LogCode", str, place),
+            log=_code(log, "LogCode", place),
             state=State.OPEN if _field(log, "Status", bool, place) else State.CLOSED,
             operable=_field(log, "CanOperateOrNot", bool, place),
             topic=_optional(log, "Topic"),
@@ -149,6 +149,14 @@ def _field(entry: Mapping[str, object], name: str, kind: type[T], where: str = "
     if name not in entry:
         raise ShapeError(f"{place} is missing")
     return _of_type(entry[name], kind, place)
+
+
+def _code(entry: Mapping[str, object], name: str, where: str) -> str:
+    """A code; never a blank one, which in a call would mean every log."""
+    code = _field(entry, name, str, where)
+    if not code.strip():
+        raise ShapeError(f"{where}.{name} is blank")
+    return code
 
 
 def _optional(entry: Mapping[str, object], name: str) -> str:

@@ -77,7 +77,7 @@ class Sdk:
 
     @property
     def source(self) -> str:
-        """Where the credentials come from, e.g. ``default/env``; for errors. No call is made."""
+        """Where the credentials come from, e.g. ``default/env``; for errors."""
         try:
             return str(self._credential.get_credential().provider_name)
         except Exception as error:  # noqa: BLE001 - the chain raises what it likes
