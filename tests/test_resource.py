@@ -1,0 +1,173 @@
+"""What a program declares: names, options and order, by Pulumi's own mocks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks
+from pulumi.runtime.settings import set_root_resource
+from pulumi.runtime.stack import run_pulumi_func
+
+from cloud_siem.resource import AccountDeliveries, LogDelivery
+from cloud_siem.stack import Stack, build_stack
+from tests.conftest import ACCOUNT
+
+PROC = "cloud_siem_aegis_proc"
+
+
+class Recorder(mocks.Mocks):
+    """Stands in for the engine, and keeps what is registered."""
+
+    def __init__(self) -> None:
+        self.registered: dict[str, mocks.MockResourceArgs] = {}
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
+        self.registered[args.name] = args
+        return f"{args.name}-id", args.inputs | {"request_id": f"of {args.name}"}
+
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        raise AssertionError(f"the program calls no function: {args.token}")
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One for all runs: what the SDK leaves waiting in one is nobody's in the next."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    loop.close()
+
+
+Run = Callable[[Callable[[], object]], dict[str, mocks.MockResourceArgs]]
+
+
+@pytest.fixture
+def run(loop: asyncio.AbstractEventLoop) -> Run:
+    """Run a program to its end; returns what it registered, by name."""
+
+    def run_program(program: Callable[[], object]) -> dict[str, mocks.MockResourceArgs]:
+        recorder = Recorder()
+        # Each run of a program has a root of its own.
+        set_root_resource(None)  # type: ignore[arg-type]
+        mocks.set_mocks(recorder, project="cloud-siem", stack="demo", preview=False)
+
+        def main() -> None:
+            program()
+
+        loop.run_until_complete(run_pulumi_func(main))
+        return recorder.registered
+
+    return run_program
+
+
+def stack_of(deliveries: dict[str, object], **more: object) -> Stack:
+    values = {
+        "cloud-siem:account": ACCOUNT,
+        "cloud-siem:region": "cn-hangzhou",
+        "cloud-siem:deliveries": deliveries,
+    }
+    return build_stack(values | more, name="demo")
+
+
+def test_a_stack_is_its_deliveries_between_a_gate_and_a_settled_bookend(run: Run) -> None:
+    stack = stack_of({"sas": {PROC: "open"}, "waf": {"*": "closed"}})
+    found = run(lambda: AccountDeliveries("deliveries", stack))
+
+    assert set(found) == {"deliveries", "gate", f"sas/{PROC}", "waf", "settled"}
+    assert found["gate"].inputs[f"sas/{PROC}"] == "open"
+    assert found["gate"].inputs["waf/*"] == "closed"
+
+
+def test_a_delivery_has_flat_inputs_and_none_that_are_not_set(run: Run) -> None:
+    stack = stack_of({"sas": {PROC: "open"}, "waf": {"*": "open"}})
+    found = run(lambda: AccountDeliveries("deliveries", stack))
+    inputs = {
+        name: value for name, value in found[f"sas/{PROC}"].inputs.items() if name != "__provider"
+    }
+
+    assert inputs == {
+        "account": ACCOUNT,
+        "region": "cn-hangzhou",
+        "view": "account",
+        "product": "sas",
+        "log": PROC,
+        "state": "open",
+        "stack": "demo",
+        "guarded": True,
+    }
+    assert "log" not in found["waf"].inputs
+
+
+def test_a_prefix_stands_before_the_name_of_each_child(run: Run) -> None:
+    stack = stack_of({"sas": {PROC: "open"}})
+    found = run(lambda: AccountDeliveries("second", stack, prefix="b-"))
+
+    assert set(found) == {"second", "b-gate", f"b-sas/{PROC}", "b-settled"}
+
+
+def test_the_settled_bookend_changes_with_every_write_and_with_nothing_else(run: Run) -> None:
+    def written(*names: str) -> object:
+        stack = stack_of({"sas": dict.fromkeys(names, "open")})
+        return run(lambda: AccountDeliveries("deliveries", stack))["settled"].inputs["written"]
+
+    assert written(PROC, "cloud_siem_aegis_dns") == written("cloud_siem_aegis_dns", PROC)
+    assert written(PROC) != written("cloud_siem_aegis_dns")
+
+
+def test_one_delivery_may_be_declared_once(run: Run) -> None:
+    def twice() -> None:
+        for name in ("one", "two"):
+            LogDelivery(name, account=ACCOUNT, region="cn-hangzhou", product="sas", log=PROC)
+
+    with pytest.raises(pulumi.RunError, match="one and two declare the same delivery: sas/"):
+        run(twice)
+
+
+def test_the_same_program_may_run_again_in_one_process(run: Run) -> None:
+    def once() -> None:
+        LogDelivery("one", account=ACCOUNT, region="cn-hangzhou", product="sas", log=PROC)
+
+    assert set(run(once)) == {"one"}
+    assert set(run(once)) == {"one"}
+
+
+@pytest.mark.parametrize(
+    ("options", "protect", "retain"),
+    [
+        ({}, None, None),
+        ({"protect": True}, True, None),
+        ({"on_remove": "keep"}, None, True),
+    ],
+)
+def test_protect_and_keep_are_options_of_the_engine_too(
+    run: Run,
+    options: dict[str, Any],
+    protect: bool | None,
+    retain: bool | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[pulumi.ResourceOptions] = []
+    merge = pulumi.ResourceOptions.merge
+
+    def noting(first: Any, second: Any) -> pulumi.ResourceOptions:
+        given.append(first)
+        return merge(first, second)
+
+    monkeypatch.setattr(pulumi.ResourceOptions, "merge", staticmethod(noting))
+
+    def program() -> None:
+        place: dict[str, Any] = {
+            "account": ACCOUNT,
+            "region": "cn-hangzhou",
+            "product": "sas",
+            "log": PROC,
+        }
+        LogDelivery("one", **place, **options)
+
+    run(program)
+
+    assert (given[0].protect, given[0].retain_on_delete) == (protect, retain)
