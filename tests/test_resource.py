@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pulumi
@@ -38,7 +39,11 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     """One for all runs: what the SDK leaves waiting in one is nobody's in the next."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    yield loop
+    with ThreadPoolExecutor(max_workers=1) as calls:
+        loop.set_default_executor(calls)
+        yield loop
+        # The SDK's mocks make a loop in the thread that calls them, and leave it open.
+        calls.submit(lambda: asyncio.get_event_loop().close()).result()
     loop.close()
 
 
