@@ -74,7 +74,9 @@ def begin(new: Process | None) -> None:
 
 def say(line: str) -> None:
     """Show a person a line in the engine's output; what a plugin prints becomes a message."""
-    print(line, flush=True)
+    # In one write, with its end: verbs run side by side, and the engine shows line by line.
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 class Shown(Exception):  # noqa: N818 - the engine shows the class's name to people
@@ -198,12 +200,14 @@ class LogDeliveryProvider(_Provider):
             return
         key = properties.key_of(props)
         beside = process().declared_beside(key)
-        if props.get("guarded") and _session(props).sight is Sight.PART:
-            _refuse_targeted(key)
+        if props.get("guarded") and _session(props).sight is not Sight.WHOLE:
+            if _session(props).sight is Sight.PART:
+                _refuse_targeted(key)
+            beside += process().configured_beside(key)
         snapshot = _look(props)
         closing = closable(key, beside, snapshot)
         if not closing:
-            say(f"{key.name} stays open: this update still declares it.")
+            say(f"{key.name} is left as it is: this update still declares it.")
         for one in closing:
             if snapshot.state_of(one) in (State.OPEN, State.PARTIAL):
                 _switch(_session(props), one, State.CLOSED)
@@ -272,6 +276,8 @@ class SettledProvider(_Provider):
 
     @checked
     def check(self, olds: Props, news: Props) -> CheckResult:
+        if not _unknown(news) & set(properties.PERSPECTIVE_FIELDS):
+            _session(news).sees(Sight.PART)
         return CheckResult({name: value for name, value in news.items() if value is not None}, [])
 
     @told

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cloud_siem.api import Api
-from cloud_siem.errors import CloudSiemError, RefusedError, SettleError
+from cloud_siem.errors import CloudSiemError, RefusedError, SettleError, StackError
 from cloud_siem.model import (
     DeliveryKey,
     Perspective,
@@ -40,6 +40,7 @@ from cloud_siem.model import (
 from cloud_siem.origin import Origin, commit_of
 from cloud_siem.pacing import Clock, Deadline, backoff
 from cloud_siem.settings import Settings
+from cloud_siem.stack import build_stack
 
 T = TypeVar("T")
 
@@ -249,3 +250,16 @@ class Process:
         """What this run declares of the key's product, from any perspective."""
         with self._lock:
             return tuple(self._declared.get(key.switch[:3], ()))
+
+    def configured_beside(self, key: DeliveryKey) -> tuple[DeliveryKey, ...]:
+        """What the config declares of the key's product, for a delete that was not told the whole.
+
+        With ``--target`` that may be a retry, while the program declares single logs in the place
+        of the product. Where the config declares the key itself, all of it is being destroyed.
+        """
+        try:
+            declared = build_stack(self._config, name="any").deliveries
+        except StackError:  # the program has its deliveries from somewhere else
+            return ()
+        keys = tuple(one.key for one in declared if one.key.switch[:3] == key.switch[:3])
+        return () if key in keys else keys
