@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.conftest import ACCOUNT, OTHER_ACCOUNT
 
 from cloud_siem.cli import main
 from siem_emulator import EmulatorServer
+from tests.conftest import ACCOUNT, OTHER_ACCOUNT
 
 STACK = f"""
 config:

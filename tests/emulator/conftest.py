@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.emulator.signing import Client
 
 from siem_emulator import EmulatorServer
+from tests.emulator.signing import Client
 
 # The SDKs read these once, when a test module imports them.
 os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"

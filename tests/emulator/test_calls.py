@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
-from tests.emulator.signing import STS, Client
-from tests.emulator.test_ram import assume
-
 from siem_emulator import EmulatorServer
 from siem_emulator.calls import CallLog, Received
+from tests.emulator.signing import STS, Client
+from tests.emulator.test_ram import assume
 
 PROC = {"ProductCode": "sas", "LogCode": "cloud_siem_aegis_proc"}
 

@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.emulator.signing import Client
 
 from siem_emulator import EmulatorServer, command
 from siem_emulator.journal import write_atomically
+from tests.emulator.signing import Client
 
 PROC = {"ProductCode": "sas", "LogCode": "cloud_siem_aegis_proc"}
 

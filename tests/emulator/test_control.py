@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 import pytest
-from tests.emulator.signing import Client, Response
 
 from siem_emulator import EmulatorServer, console
+from tests.emulator.signing import Client, Response
 
 MEMBER = "1234567890123456"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.emulator.signing import Client
-from tests.emulator.test_ram import assume
 
 from siem_emulator import EmulatorServer
 from siem_emulator.faults import ACTS, FaultError, Kind, Rule
+from tests.emulator.signing import Client
+from tests.emulator.test_ram import assume
 
 PROC = {"ProductCode": "sas", "LogCode": "cloud_siem_aegis_proc"}
 PLACE = ("sas", "cloud_siem_aegis_proc")

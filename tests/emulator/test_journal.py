@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from tests.emulator.signing import STS, Client
-from tests.emulator.test_ram import assume
 
 from siem_emulator import EmulatorServer, journal
 from siem_emulator.catalog import DOCUMENTED
@@ -24,6 +22,8 @@ from siem_emulator.journal import Journal, JournalError
 from siem_emulator.service import Service
 from siem_emulator.state import Panel
 from siem_emulator.world import Region, World, demo_world
+from tests.emulator.signing import STS, Client
+from tests.emulator.test_ram import assume
 
 PLACE = ("sas", "cloud_siem_aegis_proc")
 

@@ -6,10 +6,10 @@ import re
 import uuid
 
 import pytest
-from tests.emulator.signing import STS, Client
 
 from siem_emulator import EmulatorServer
 from siem_emulator.catalog import DOCUMENTED
+from tests.emulator.signing import STS, Client
 
 PROC = {"ProductCode": "sas", "LogCode": "cloud_siem_aegis_proc"}
 

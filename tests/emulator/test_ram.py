@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.emulator.signing import STS, Client
 
 from siem_emulator import EmulatorServer
 from siem_emulator.fields import FieldError
 from siem_emulator.ram import Policy, PolicyError, Verdict
+from tests.emulator.signing import STS, Client
 
 APPLY = {
     "Version": "1",

@@ -19,12 +19,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.emulator.conftest import client_of
-from tests.emulator.signing import Client
 
 from siem_emulator import EmulatorServer, World, app
 from siem_emulator.catalog import Catalog
 from siem_emulator.service import Service
+from tests.emulator.conftest import client_of
+from tests.emulator.signing import Client
 
 
 def test_starting_takes_no_time() -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.emulator.signing import Client, utc
 
 from siem_emulator import EmulatorServer, Settings
 from siem_emulator.errors import ThrottlingUser
@@ -15,6 +14,7 @@ from siem_emulator.settings import SettingsError
 from siem_emulator.state import Panel, State
 from siem_emulator.throttle import Throttle
 from siem_emulator.world import Region, World
+from tests.emulator.signing import Client, utc
 
 PROC = {"ProductCode": "sas", "LogCode": "cloud_siem_aegis_proc"}
 PLACE = ("sas", "cloud_siem_aegis_proc")

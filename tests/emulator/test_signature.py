@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.emulator.signing import FORM, STS, Client, utc
 
 from siem_emulator import EmulatorServer, errors, signature
 from siem_emulator.service import Service
 from siem_emulator.settings import Settings
 from siem_emulator.wire import Call
 from siem_emulator.world import World
+from tests.emulator.signing import FORM, STS, Client, utc
 
 PARAMETERS = {"ProductCode": "sas", "LogCode": "cloud_siem_aegis_proc"}
 BODY = b"LogCode=cloud_siem_aegis_proc&ProductCode=sas"

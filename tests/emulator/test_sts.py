@@ -7,11 +7,11 @@ import dataclasses
 import json
 
 import pytest
+
+from siem_emulator import EmulatorServer
 from tests.emulator.conftest import client_of
 from tests.emulator.signing import STS, Client
 from tests.emulator.test_ram import assume, made
-
-from siem_emulator import EmulatorServer
 
 MEMBER_ROLE = "acs:ram::1234567890123456:role/siem-delivery"
 OTHER_ROLE = "acs:ram::1777777777777777:role/siem-delivery"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.emulator.signing import Client
 
 from siem_emulator import EmulatorServer
+from tests.emulator.signing import Client
 
 ADMIN = "1130916744880000"
 MEMBER = "1234567890123456"

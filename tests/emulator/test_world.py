@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.emulator.conftest import client_of
 
 from siem_emulator import EmulatorServer, World
 from siem_emulator.catalog import DOCUMENTED, Catalog
@@ -15,6 +14,7 @@ from siem_emulator.fields import FieldError
 from siem_emulator.ram import Verdict
 from siem_emulator.world import Opening, View, demo_world
 from siem_emulator.worldfile import load_world, world_from_mapping
+from tests.emulator.conftest import client_of
 
 DOCUMENTED_PRODUCTS = """
     qcloud_waf qcloud_cfw hcloud_waf hcloud_cfw ddos sas cfw config csk fc rds nas apigateway cdn
