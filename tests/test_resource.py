@@ -176,3 +176,85 @@ def test_protect_and_keep_are_options_of_the_engine_too(
     run(program)
 
     assert (given[0].protect, given[0].retain_on_delete) == (protect, retain)
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the engine is asked to register, by name: the mocks themselves see no options."""
+    found: dict[str, Any] = {}
+    register: Any = mocks.MockMonitor.RegisterResource
+
+    def noting(self: mocks.MockMonitor, request: Any) -> Any:
+        found[request.name] = request
+        return register(self, request)
+
+    monkeypatch.setattr(mocks.MockMonitor, "RegisterResource", noting)
+
+    return found
+
+
+def test_the_bookends_stand_before_and_after_every_delivery(
+    run: Run, requests: dict[str, Any]
+) -> None:
+    """All are children of the component; deliveries depend on the gate, and on all the bookend."""
+    stack = stack_of(
+        {
+            "sas": {PROC: {"state": "open", "protect": True}},
+            "waf": {"*": {"state": "open", "onRemove": "keep"}},
+        }
+    )
+
+    def program() -> None:
+        AccountDeliveries("deliveries", stack)
+
+    run(program)
+    names = {"gate", f"sas/{PROC}", "waf", "settled"}
+    after = {
+        name: {urn.rpartition("::")[2] for urn in requests[name].dependencies} for name in names
+    }
+
+    assert after == {
+        "gate": set(),
+        f"sas/{PROC}": {"gate"},
+        "waf": {"gate"},
+        "settled": names - {"settled"},
+    }
+    assert {requests[name].parent.rpartition("::")[2] for name in names} == {"deliveries"}
+    assert [name for name in sorted(names) if requests[name].protect] == [f"sas/{PROC}"]
+    assert [name for name in sorted(names) if requests[name].retainOnDelete] == ["waf"]
+
+
+def test_a_program_may_give_options_of_its_own(run: Run, requests: dict[str, Any]) -> None:
+    """They come on top of those that the flags ask for."""
+
+    def program() -> None:
+        LogDelivery(
+            "one",
+            account=ACCOUNT,
+            region="cn-hangzhou",
+            product="waf",
+            protect=True,
+            opts=pulumi.ResourceOptions(retain_on_delete=True, ignore_changes=["state"]),
+        )
+
+    run(program)
+
+    assert requests["one"].protect
+    assert requests["one"].retainOnDelete
+    assert list(requests["one"].ignoreChanges) == ["state"]
+
+
+def test_keys_that_other_resources_know_are_not_compared(run: Run) -> None:
+    """Their texts are not known where the program runs."""
+
+    def twice() -> None:
+        for name in ("one", "two"):
+            LogDelivery(
+                name,
+                account=ACCOUNT,
+                region="cn-hangzhou",
+                product="waf",
+                log=pulumi.Output.from_input("cloud_siem_waf_flow"),
+            )
+
+    assert set(run(twice)) == {"one", "two"}

@@ -1,0 +1,273 @@
+"""The real engine on one scratch project; what it did, and what it asked the emulator for.
+
+Each ``Engine`` is a folder of its own with its own backend; only the Pulumi home, which holds
+nothing of a stack, is shared by the tests of one process. Nothing of the person's is taken along:
+no credentials, no settings, no proxy, no home folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from siem_emulator import EmulatorServer
+from siem_emulator.calls import Received
+from siem_emulator.world import Key
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout."""
+Golden = Callable[[str, str], None]
+"""The fixture that holds a text against its file."""
+STACK = "dev"
+PROJECT = "cloud-siem"
+TIMEOUT_S = 150
+"""For one run of the engine; the slowest takes a tenth of it on a quiet machine."""
+
+_NOT_TAKEN_ALONG = re.compile(
+    r"(ALIBABA|ALICLOUD|ALIYUN|CLOUD_SIEM|PULUMI|PYTHON|GIT_).*|(HTTPS?|ALL|NO)_PROXY|DEBUG|HOME",
+    re.IGNORECASE,
+)
+_VERBS = {"OpenDelivery": "open", "CloseDelivery": "close"}
+_COUNT = re.compile(r"(\d+) (to [a-z]+|[a-z]+ed)\b")
+_CHANGING = (
+    (re.compile(r"\b[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\b"), "<RequestId>"),
+    (re.compile(r"http://127\.0\.0\.1:\d+"), "<endpoint>"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One run of the engine."""
+
+    code: int
+    stdout: str
+    stderr: str
+    calls: tuple[Received, ...]
+    """What the emulator was asked for meanwhile."""
+
+    @property
+    def text(self) -> str:
+        return self.stdout + self.stderr
+
+    @property
+    def lines(self) -> list[str]:
+        """What a person reads, without the blanks at both ends of each line."""
+        return [line.strip() for line in self.text.splitlines()]
+
+    @property
+    def diagnostics(self) -> str:
+        """The engine's last word on what went wrong, by resource, without what changes by run."""
+        _, _, rest = self.text.partition("\nDiagnostics:\n")
+        text = re.split(r"\n(?=(?:Outputs|Resources):\n)", rest)[0]
+        for pattern, stands_for in _CHANGING:
+            text = pattern.sub(stands_for, text)
+        parts = sorted(text.strip("\n").split("\n\n"))
+        return "\n".join(line.rstrip() for part in parts for line in part.splitlines()) + "\n"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many resources were ``created``, are ``unchanged``, are ``to delete`` and so on."""
+        _, _, rest = self.text.partition("\nResources:\n")
+        return {what: int(number) for number, what in _COUNT.findall(rest)}
+
+    @property
+    def actions(self) -> dict[str, int]:
+        """How many calls of each action."""
+        return dict(Counter(call.action for call in self.calls))
+
+    @property
+    def writes(self) -> list[str]:
+        """``open sas/x``, ``close waf``; sorted, since the engine runs them side by side."""
+        return written(self.calls)
+
+
+def written(calls: tuple[Received, ...]) -> list[str]:
+    """The writes among some calls; a whole product has no slash."""
+    return sorted(
+        f"{_VERBS[call.action]} {call.product}{'/' + call.log if call.log else ''}"
+        for call in calls
+        if call.action in _VERBS
+    )
+
+
+@dataclass(kw_only=True)
+class Engine:
+    """One scratch project with one stack.
+
+    Args:
+        folder: Where the project is made; an empty one.
+        home: The Pulumi home.
+        siem: The emulator that it talks to.
+        program: The text of its ``__main__.py``; that of this project if not given.
+        venv: The virtual environment that it runs in; the running one if not given.
+        project: Its ``Pulumi.yaml``; that of this project if not given.
+    """
+
+    folder: Path
+    home: Path
+    siem: EmulatorServer
+    program: str = ""
+    venv: Path = Path(sys.prefix)
+    project: str = ""
+    environment: dict[str, str] = field(init=False)
+    """Of every run; change it to let a setting hold from now on."""
+
+    def __post_init__(self) -> None:
+        for name in ("stacks", "backend", "person"):
+            (self.folder / name).mkdir(parents=True)
+        (self.folder / ".venv").symlink_to(self.venv)
+        (self.folder / "Pulumi.yaml").write_text(self.project or _of_this_project("Pulumi.yaml"))
+        self.rewrite(self.program or _of_this_project("__main__.py"))
+        self.environment = self._clean() | {
+            "PATH": os.pathsep.join([str(self.venv / "bin"), os.environ["PATH"]]),
+            "HOME": str(self.folder / "person"),
+            "PULUMI_HOME": str(self.home),
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'backend'}",
+            "PULUMI_CONFIG_PASSPHRASE": "scratch",
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
+            "CLOUD_SIEM_ENDPOINT": self.siem.url,
+            "CLOUD_SIEM_REQUEST_RATE": "100000",
+        }
+        self.be(self.siem.key())
+        self._make_stack()
+
+    # --- what it is told -------------------------------------------------------------------------
+
+    @property
+    def file(self) -> Path:
+        """The stack file."""
+        return self.folder / "stacks" / f"Pulumi.{STACK}.yaml"
+
+    def declare(self, deliveries: Mapping[str, Any], **config: object) -> None:
+        """Write the stack file: the deliveries by product and log, and other config of ours."""
+        whose = {"account": self.siem.world.first.id, "region": "cn-hangzhou"}
+        keys = {**whose, **config, "deliveries": deliveries}
+        self.write(
+            yaml.safe_dump(
+                {"config": {f"cloud-siem:{key}": value for key, value in keys.items()}},
+                sort_keys=False,
+            )
+        )
+
+    def write(self, text: str) -> None:
+        """Write the stack file as it is, after the salt that the engine wants to see again."""
+        self.file.write_text(self._salt + text)
+
+    def rewrite(self, program: str) -> None:
+        """Replace the program."""
+        (self.folder / "__main__.py").write_text(program)
+
+    def be(self, key: Key) -> None:
+        """Use this key from now on."""
+        self.environment |= {
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": key.id,
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.secret,
+        }
+
+    # --- what it does ----------------------------------------------------------------------------
+
+    def up(self, *arguments: str, **environment: str) -> Result:
+        """Update without a preview before it."""
+        return self.run("up", "--yes", "--skip-preview", *arguments, **environment)
+
+    def preview(self, *arguments: str, **environment: str) -> Result:
+        return self.run("preview", *arguments, **environment)
+
+    def refresh(self, *arguments: str, **environment: str) -> Result:
+        """Refresh without a preview before it."""
+        return self.run("refresh", "--yes", "--skip-preview", *arguments, **environment)
+
+    def destroy(self, *arguments: str, **environment: str) -> Result:
+        """Destroy without a preview before it."""
+        return self.run("destroy", "--yes", "--skip-preview", *arguments, **environment)
+
+    def run(self, command: str, *arguments: str, **environment: str) -> Result:
+        """Run any command; ``environment`` holds for this run alone."""
+        since = max((call.seq for call in self.siem.calls.all()), default=0)
+        done = subprocess.run(
+            ["pulumi", command, *arguments, "--stack", STACK, "--non-interactive", "--color=never"],
+            cwd=self.folder,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        calls = tuple(self.siem.calls.all(since=since))
+        return Result(code=done.returncode, stdout=done.stdout, stderr=done.stderr, calls=calls)
+
+    # --- what it recorded ------------------------------------------------------------------------
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The state as the backend has it."""
+        file = self.folder / "backend" / ".pulumi" / "stacks" / self._name / f"{STACK}.json"
+        state: dict[str, Any] = json.loads(file.read_text())
+        return state["checkpoint"]["latest"] or {}
+
+    @property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Our recorded resources by name; the engine's own and the component are left out."""
+        return {
+            resource["urn"].rpartition("::")[2]: resource
+            for resource in self.state.get("resources", [])
+            if resource["type"].startswith("pulumi-python:")
+        }
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    @property
+    def _name(self) -> str:
+        return str(yaml.safe_load((self.folder / "Pulumi.yaml").read_text())["name"])
+
+    def _make_stack(self) -> None:
+        """Take an empty stack from the home: ``stack init`` takes most of a second."""
+        made = self.home / "stacks" / self._name
+        if not made.is_dir():
+            answer = self.run("stack", "init")
+            assert answer.code == 0, answer.text
+            shutil.copytree(self.folder / "backend", made / "backend")
+            shutil.copy(self.file, made / "salt")
+        shutil.copytree(made / "backend", self.folder / "backend", dirs_exist_ok=True)
+        self._salt = (made / "salt").read_text()
+        self.write("")
+
+    def _clean(self) -> dict[str, str]:
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if not _NOT_TAKEN_ALONG.fullmatch(name)
+        }
+
+
+def program(*, prefix: str = "", parent: str = "") -> str:
+    """This project's program, with other names for its resources or another parent."""
+    text, declared = _of_this_project("__main__.py"), '("deliveries", stack)'
+    assert declared in text
+    box = f'pulumi.ComponentResource("{parent}", "box")' if parent else "None"
+    options = f'"deliveries", stack, prefix="{prefix}", opts=pulumi.ResourceOptions(parent={box})'
+
+    return text.replace(declared, f"({options})")
+
+
+def make_venv(folder: Path) -> None:
+    """An empty virtual environment, with the Python that runs this."""
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    subprocess.run([base, "-m", "venv", "--without-pip", str(folder)], check=True)
+
+
+def _of_this_project(name: str) -> str:
+    return (ROOT / name).read_text()

@@ -1,0 +1,49 @@
+"""``protect`` and ``onRemove: keep``, as the engine takes them."""
+
+from __future__ import annotations
+
+from siem_emulator import EmulatorServer
+from tests.engine.engine import Engine
+
+PROC = "cloud_siem_aegis_proc"
+DNS = "cloud_siem_aegis_dns"
+
+
+def test_flags_hold_from_the_update_that_recorded_them(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """What is protected is not removed until an update took the flag off; what is kept is forgotten
+    and stays open.
+    """
+    engine.declare(
+        {
+            "sas": {
+                PROC: {"state": "open", "protect": True},
+                DNS: {"state": "open", "onRemove": "keep"},
+            },
+            "waf": {"*": "open"},
+        }
+    )
+    assert engine.up().code == 0
+
+    engine.declare({"waf": {"*": "open"}})
+    refused = engine.preview()
+
+    assert refused.code == 1
+    assert refused.calls == ()
+    assert "cannot be deleted" in refused.diagnostics
+    assert "because it is protected" in refused.diagnostics
+
+    engine.declare({"sas": {PROC: "open"}, "waf": {"*": "open"}})
+    kept = engine.up()
+
+    assert kept.code == 0, kept.text
+    assert kept.writes == []
+    assert f"sas/{DNS}" not in engine.resources
+
+    engine.declare({"waf": {"*": "open"}})
+    removed = engine.up()
+
+    assert removed.code == 0, removed.text
+    assert removed.writes == [f"close sas/{PROC}"]
+    assert siem.status("sas", DNS)

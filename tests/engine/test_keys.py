@@ -1,0 +1,116 @@
+"""Whose delivery a resource is: never changed in place, and never lost by a new name or shape."""
+
+from __future__ import annotations
+
+from siem_emulator import EmulatorServer
+from tests.engine.engine import Engine, Golden, program
+
+FLOW = "cloud_siem_waf_flow"
+ALERT = "cloud_siem_waf_alert"
+URN = (
+    "urn:pulumi:dev::cloud-siem::cloud-siem:index:AccountDeliveries"
+    "$pulumi-python:dynamic/cloud-siem:"
+)
+
+
+def test_a_key_stays_and_a_new_name_closes_nothing(
+    engine: Engine, siem: EmulatorServer, golden: Golden
+) -> None:
+    """Another account, region, view or member is refused; another name, another parent, and single
+    logs in the place of the whole product write what really changes, and nothing else.
+    """
+    both = {"waf": {FLOW: "open", ALERT: "open"}}
+    engine.declare(both)
+    assert engine.up().writes == [f"open waf/{ALERT}", f"open waf/{FLOW}"]
+
+    engine.declare(
+        both,
+        account="1777777777777777",
+        region="ap-southeast-1",
+        view="enterprise",
+        member="1234567890123456",
+        memberInEnterpriseView=True,
+    )
+    moved = engine.preview()
+
+    assert (moved.code, moved.calls) == (1, ())
+    golden("engine/key-changes.txt", moved.diagnostics)
+
+    engine.declare(both)
+    engine.rewrite(program(prefix="new-"))
+    renamed = engine.up()
+
+    assert renamed.code == 0, renamed.text
+    assert renamed.writes == []
+    assert sorted(engine.resources) == [
+        "new-gate",
+        "new-settled",
+        f"new-waf/{ALERT}",
+        f"new-waf/{FLOW}",
+    ]
+
+    engine.rewrite(program(parent="box:index:Box"))
+    engine.declare({"waf": {"*": "open"}})
+    reparented = engine.up()
+
+    assert reparented.code == 0, reparented.text
+    assert reparented.writes == []
+    assert sorted(engine.resources) == ["gate", "settled", "waf"]
+
+    engine.declare({"waf": {FLOW: "open"}})
+    split = engine.up()
+
+    assert split.code == 0, split.text
+    assert split.writes == [f"close waf/{ALERT}"]
+
+    engine.declare({"waf": {"*": "open"}})
+    joined = engine.up()
+
+    assert joined.code == 0, joined.text
+    assert joined.writes == ["open waf"]
+
+    engine.declare({"waf": {FLOW: "closed", ALERT: "open"}})
+    turned = engine.up()
+
+    assert turned.code == 0, turned.text
+    assert turned.writes == [f"close waf/{FLOW}"]
+    assert {log for product, log in siem.open_logs() if product == "waf"} == {ALERT}
+
+
+def test_with_target_nothing_is_closed_that_the_program_may_declare(
+    engine: Engine, siem: EmulatorServer, golden: Golden
+) -> None:
+    """A delete that ``--target`` cut off from the rest of the program is refused, by the engine or
+    by us; where nothing tells the run of a program, it spares what the stack file declares.
+    """
+    engine.declare({"waf": {"*": "open"}})
+    assert engine.up().code == 0
+
+    destroyed = engine.destroy("--target", f"{URN}LogDelivery::waf")
+
+    assert destroyed.code == 1
+    assert destroyed.writes == []
+    assert "will be destroyed but was not specified in --target list" in destroyed.text
+
+    engine.declare({"waf": {FLOW: "open"}})
+    old, new, settled = (
+        ("--target", f"{URN}{name}")
+        for name in ("LogDelivery::waf", f"LogDelivery::waf/{FLOW}", "Settled::settled")
+    )
+    left = engine.up(*old, *new)
+
+    assert (left.code, left.writes) == (0, []), left.text
+    assert {"waf", f"waf/{FLOW}"} <= set(engine.resources)
+
+    refused = engine.up(*old, *settled)
+
+    assert refused.code == 1
+    assert refused.writes == []
+    golden("engine/targeted-close.txt", refused.diagnostics)
+    assert siem.status("waf", ALERT)
+
+    alone = engine.up(*old)
+
+    assert alone.code == 0, alone.text
+    assert alone.writes == [f"close waf/{ALERT}"]
+    assert siem.status("waf", FLOW)

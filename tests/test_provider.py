@@ -1,0 +1,819 @@
+"""The verbs one by one, as the engine would call them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickletools
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.dynamic import CheckResult, Config, ConfigureRequest, ResourceProvider
+from pulumi.dynamic.dynamic import serialize_provider
+from pulumi.output import Unknown
+from pulumi.runtime._serialization import _serialize
+
+from cloud_siem import properties, provider
+from cloud_siem.model import Delivery, DeliveryKey, OnRemove, State
+from cloud_siem.pacing import Clock
+from cloud_siem.properties import KEY_FIELDS, GateBag
+from cloud_siem.provider import GateProvider, LogDeliveryProvider, SettledProvider, Shown
+from cloud_siem.session import Process
+from siem_emulator import EmulatorServer
+from tests.conftest import ACCOUNT, AUDIT, HERE, MEMBER, OTHER_ACCOUNT, PROC, WAF, FakeTime
+
+DELIVERY, GATE, SETTLED = LogDeliveryProvider(), GateProvider(), SettledProvider()
+UNKNOWN: Any = Unknown()  # type: ignore[no-untyped-call]
+FLOW = DeliveryKey(perspective=HERE, product="waf", log="cloud_siem_waf_flow")
+ALERT = DeliveryKey(perspective=HERE, product="waf", log="cloud_siem_waf_alert")
+PORC = "cloud_siem_aegis_porc"
+
+Begin = Callable[..., None]
+Bag = dict[str, Any]
+
+
+@pytest.fixture
+def begin(siem: EmulatorServer) -> Iterator[Begin]:
+    """Begin a provider process on the emulator; settings are those of the environment."""
+
+    def new(*, clock: Clock | None = None, config: Bag | None = None, **settings: str) -> None:
+        environ = {"CLOUD_SIEM_ENDPOINT": siem.url, "CLOUD_SIEM_REQUEST_RATE": "100000"}
+        siem.calls.clear()
+        provider.begin(Process(config or {}, environ | settings, folder=Path("/"), clock=clock))
+
+    new()
+    yield new
+    provider.begin(None)
+
+
+def bag(key: DeliveryKey, state: str = "open", **more: object) -> Bag:
+    """The inputs of a delivery."""
+    seen = key.perspective
+    inputs = {
+        "account": seen.account,
+        "region": seen.region.value,
+        "view": seen.view.value,
+        "member": seen.member,
+        "product": key.product,
+        "log": key.log,
+        "state": state,
+        "stack": "dev",
+    }
+    return {name: value for name, value in (inputs | more).items() if value is not None}
+
+
+def gate(*declared: tuple[DeliveryKey, State], protect: bool = False) -> Bag:
+    """The inputs of the gate."""
+    deliveries = (Delivery(key=key, state=state, protect=protect) for key, state in declared)
+    return GateBag(perspective=HERE, stack="dev", deliveries=tuple(deliveries)).write()
+
+
+def settled(written: object = "digest") -> Bag:
+    """The inputs of the settled bookend."""
+    inputs = {"account": ACCOUNT, "region": "cn-hangzhou", "view": "account", "stack": "dev"}
+    return inputs | {"written": written}
+
+
+def faults(result: CheckResult) -> dict[str, str]:
+    return {one.property: one.reason for one in result.failures}
+
+
+def actions(siem: EmulatorServer) -> list[str]:
+    return [call.action for call in siem.calls.all()]
+
+
+def writes(siem: EmulatorServer) -> list[tuple[str, str, str]]:
+    """Action, product and log; without a log it is the whole product."""
+    return [
+        (call.action, call.product, call.log)
+        for call in siem.calls.all()
+        if call.action in ("OpenDelivery", "CloseDelivery")
+    ]
+
+
+LOOK = ["GetCallerIdentity", "ListDelivery"]
+
+
+# --- LogDelivery.check ---------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("begin")
+def test_inputs_that_cannot_be_are_told_together_and_nothing_is_asked(siem: EmulatorServer) -> None:
+    """Offline rules come first, each on its own input."""
+    found = faults(DELIVERY.check({}, bag(PROC, "opne") | {"log": "", "account": "123"}))
+
+    assert list(found) == ["account", "state", "log"]
+    assert actions(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+def test_what_is_not_known_yet_is_let_through_and_the_rest_is_judged(siem: EmulatorServer) -> None:
+    """Values that come from other resources are judged in the update."""
+    unknown = {"account": UNKNOWN, "log": UNKNOWN}
+    news = bag(PROC) | unknown
+
+    assert DELIVERY.check({}, dict(news)).inputs == news
+    assert faults(DELIVERY.check({}, dict(news))) == {}
+    assert list(faults(DELIVERY.check({}, bag(PROC, "opne") | unknown))) == ["state"]
+    assert actions(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("account", OTHER_ACCOUNT),
+        ("region", "ap-southeast-1"),
+        ("view", "enterprise"),
+        ("member", MEMBER),
+        ("product", "cfw"),
+        ("log", "cloud_siem_aegis_dns"),
+    ],
+)
+def test_a_key_never_changes_in_place(siem: EmulatorServer, field: str, value: str) -> None:
+    """Each part of it is refused by name, with what it was and what it would become."""
+    found = faults(DELIVERY.check(bag(PROC), bag(PROC) | {field: value}))
+
+    assert list(found) == [field]
+    assert f"(it was {bag(PROC).get(field, 'not set')}, and would become {value})" in found[field]
+    assert field in KEY_FIELDS
+    assert actions(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_single_log_never_becomes_the_whole_product_in_place() -> None:
+    """Losing its log code would make the next write close every log."""
+    whole = {name: value for name, value in bag(PROC).items() if name != "log"}
+
+    assert "would become not set" in faults(DELIVERY.check(bag(PROC), whole))["log"]
+
+
+@pytest.mark.usefixtures("begin")
+def test_the_checked_inputs_have_one_form() -> None:
+    """What is not set is not there, in whatever order it comes."""
+    unset = {"member": None, "protect": None, "guarded": None}
+    news = dict(reversed((bag(WAF) | unset | {"protect": False, "topic": None}).items()))
+
+    assert DELIVERY.check({}, news).inputs == bag(WAF)
+
+
+@pytest.mark.usefixtures("begin")
+def test_only_what_is_new_or_changed_is_compared_with_the_account(siem: EmulatorServer) -> None:
+    """One look for all of them, however many ask at once; none for what stays."""
+    assert faults(DELIVERY.check(bag(PROC), bag(PROC, protect=True))) == {}
+    assert actions(siem) == []
+
+    keys = [PROC, AUDIT, WAF, FLOW] * 10
+    with ThreadPoolExecutor(16) as threads:
+        results = list(threads.map(lambda key: DELIVERY.check({}, bag(key)), keys))
+
+    assert [faults(result) for result in results] == [{}] * len(keys)
+    assert actions(siem) == LOOK
+
+
+@pytest.mark.usefixtures("begin")
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"product": "ssa"}, "product", "did you mean sas?"),
+        ({"log": PORC}, "log", "did you mean cloud_siem_aegis_proc?"),
+        (
+            {"product": "bastionhost", "log": "cloud_siem_bastionhost_event"},
+            "state",
+            "cannot be made open by this caller",
+        ),
+    ],
+)
+def test_a_live_fault_stands_on_the_input_at_fault(changes: Bag, field: str, said: str) -> None:
+    """The engine shows it beside that input."""
+    found = faults(DELIVERY.check({}, bag(PROC) | changes))
+
+    assert list(found) == [field]
+    assert said in found[field]
+
+
+def test_without_preflight_nothing_is_asked_before_the_update(
+    siem: EmulatorServer, begin: Begin
+) -> None:
+    """The setting is for those who may write and not look."""
+    begin(CLOUD_SIEM_PREFLIGHT="false")
+
+    assert faults(DELIVERY.check({}, bag(PROC) | {"log": PORC})) == {}
+    assert faults(GATE.check({}, gate((PROC, State.OPEN)))) == {}
+    assert actions(siem) == []
+
+
+# --- LogDelivery.diff ----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_difference_is_in_the_inputs_and_never_replaces() -> None:
+    """Outputs and the stack's name make none; a value that is not known yet may be one."""
+    recorded = bag(PROC) | {"topic": "sas_proc", "request_id": "R", "adopted": False}
+
+    def changes(**news: object) -> bool | None:
+        found = DELIVERY.diff("id", recorded, bag(PROC) | news)
+        assert found.replaces is None
+
+        return found.changes
+
+    assert changes() is False
+    assert changes(stack="other") is False
+    assert changes(state="closed") is True
+    assert changes(protect=True) is True
+    assert changes(log=UNKNOWN) is True
+
+
+# --- LogDelivery.create, update ------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("begin")
+def test_creating_writes_what_is_missing_and_records_what_stays(siem: EmulatorServer) -> None:
+    """One write, whose RequestId is recorded with what the account says of the log."""
+    made = DELIVERY.create(bag(PROC))
+
+    assert writes(siem) == [("OpenDelivery", "sas", "cloud_siem_aegis_proc")]
+    assert made.id == f"{ACCOUNT}/cn-hangzhou/account/-/sas/cloud_siem_aegis_proc"
+    assert made.outs == bag(PROC) | {
+        "adopted": False,
+        "request_id": siem.calls_of("OpenDelivery")[0].request_id,
+        "project": f"aliyun-cloudsiem-data-{ACCOUNT}-cn-shanghai",
+        "logstore": "cloud-siem",
+        "topic": "sas_proc",
+    }
+
+
+@pytest.mark.usefixtures("begin")
+@pytest.mark.parametrize(("key", "state"), [(AUDIT, "open"), (PROC, "closed"), (WAF, "closed")])
+def test_creating_what_is_so_already_adopts_it(
+    siem: EmulatorServer, key: DeliveryKey, state: str
+) -> None:
+    """It is recorded without a write."""
+    made = DELIVERY.create(bag(key, state))
+
+    assert (made.outs or {})["adopted"] is True
+    assert (made.outs or {})["request_id"] == ""
+    assert actions(siem) == LOOK
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_whole_product_is_one_write_without_a_log(siem: EmulatorServer) -> None:
+    """Half open is not open: it is opened as a whole, and has no topic of its own."""
+    siem.switch("waf", "cloud_siem_waf_flow", state="open")
+    made = DELIVERY.create(bag(WAF))
+
+    assert writes(siem) == [("OpenDelivery", "waf", "")]
+    assert (made.outs or {})["topic"] == ""
+    assert (made.outs or {})["adopted"] is False
+
+
+def test_a_write_that_closes_waits_until_the_account_shows_it(
+    siem: EmulatorServer, begin: Begin
+) -> None:
+    """One that opens is left to the settled bookend."""
+    siem.configure(lag_ms=100)
+    begin(clock=Clock(chance=lambda: 0.1))
+
+    DELIVERY.update("id", bag(AUDIT), bag(AUDIT, "closed"))
+    closed = actions(siem)
+    siem.calls.clear()
+    DELIVERY.create(bag(PROC))
+
+    assert closed[:3] == [*LOOK, "CloseDelivery"]
+    assert closed[3:] == ["ListDelivery"] * len(closed[3:])
+    assert len(closed) > 3
+    assert actions(siem) == ["OpenDelivery"]
+
+
+def test_what_does_not_close_in_time_is_told(siem: EmulatorServer, begin: Begin) -> None:
+    """The write was accepted, and the delivery is not taken for closed."""
+    siem.configure(lag_ms=60_000)
+    begin(clock=FakeTime().clock)
+
+    with pytest.raises(Shown, match="written, and not shown by the account within 60 s"):
+        DELIVERY.update("id", bag(AUDIT), bag(AUDIT, "closed"))
+
+
+@pytest.mark.usefixtures("begin")
+def test_updating_writes_a_new_state_and_nothing_else(siem: EmulatorServer) -> None:
+    """A new flag asks nothing and leaves the outputs as they are; so does a state that the account
+    has already, but for the look.
+    """
+    outputs = {"project": "p", "logstore": "l", "topic": "t", "adopted": True, "request_id": "R"}
+    olds = bag(PROC, "closed") | outputs
+
+    flagged = DELIVERY.update("id", olds, bag(PROC, "closed", protect=True))
+
+    assert flagged.outs == bag(PROC, "closed", protect=True) | outputs
+    assert actions(siem) == []
+
+    opened = DELIVERY.update("id", olds, bag(PROC))
+
+    assert writes(siem) == [("OpenDelivery", "sas", "cloud_siem_aegis_proc")]
+    assert (opened.outs or {})["request_id"] == siem.calls_of("OpenDelivery")[0].request_id
+
+    siem.calls.clear()
+    by_hand = DELIVERY.update("id", bag(AUDIT, "closed") | outputs, bag(AUDIT))
+
+    assert (by_hand.outs or {})["request_id"] == "R"
+    assert writes(siem) == []
+
+
+# --- LogDelivery.read ----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("begin")
+@pytest.mark.parametrize(
+    ("key", "seen"), [(AUDIT, "open"), (PROC, "closed"), (WAF, "closed"), (FLOW, "closed")]
+)
+def test_a_read_answers_inputs_too(key: DeliveryKey, seen: str) -> None:
+    """So the engine's next preview shows the way back."""
+    found = DELIVERY.read("id", bag(key) | {"adopted": True, "request_id": "R", "odd": 1})
+
+    assert found.id == "id"
+    assert found.inputs == bag(key, seen)
+    assert (found.outs or {}).items() >= {"state": seen, "adopted": True}.items()
+    assert "odd" not in (found.outs or {})
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_product_with_some_logs_open_is_partial(siem: EmulatorServer) -> None:
+    """Which is drift, whatever was declared."""
+    siem.switch("waf", "cloud_siem_waf_flow", state="open")
+
+    assert (DELIVERY.read("id", bag(WAF)).inputs or {})["state"] == "partial"
+
+
+@pytest.mark.usefixtures("begin")
+def test_what_is_not_listed_is_gone_with_a_line(
+    siem: EmulatorServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one case in which a read answers nothing."""
+    siem.control("disconnect", product="waf")
+    found = DELIVERY.read("id", bag(WAF))
+
+    assert (found.id, found.outs) == ("", {})
+    assert capsys.readouterr().out == (
+        f"waf (account {ACCOUNT}, cn-hangzhou) is no longer listed by the account:"
+        " it is taken as gone.\n"
+    )
+
+
+@pytest.mark.usefixtures("begin")
+def test_an_empty_list_is_never_gone(siem: EmulatorServer) -> None:
+    """Nor closed: a read and a delete say so, and ask once in all."""
+    siem.fault("empty_product_list")
+
+    for verb in (DELIVERY.read, DELIVERY.delete, DELIVERY.read):
+        with pytest.raises(Shown, match="Nothing was taken as gone or closed"):
+            verb("id", bag(WAF))
+
+    assert actions(siem) == LOOK
+
+
+# --- LogDelivery.delete --------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("begin")
+def test_deleting_closes_what_is_open(siem: EmulatorServer) -> None:
+    """With its log code, and waited for."""
+    DELIVERY.delete("id", bag(AUDIT))
+
+    assert actions(siem) == [*LOOK, "CloseDelivery", "ListDelivery"]
+    assert writes(siem) == [("CloseDelivery", "actiontrail", "cloud_siem_trail_actiontrail")]
+
+
+@pytest.mark.usefixtures("begin")
+def test_deleting_what_is_not_open_closes_nothing(siem: EmulatorServer) -> None:
+    """Declared closed, it does not even look; closed or disconnected already, it looks."""
+    DELIVERY.delete("id", bag(AUDIT, "closed"))
+
+    assert actions(siem) == []
+
+    siem.control("disconnect", product="waf")
+    DELIVERY.delete("id", bag(PROC))
+    DELIVERY.delete("id", bag(WAF))
+
+    assert actions(siem) == LOOK
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_delete_closes_nothing_that_the_run_declares(
+    siem: EmulatorServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By whatever name, as a single log or as part of the whole product."""
+    siem.switch("waf", state="open")
+    for key in (AUDIT, WAF):
+        DELIVERY.check({}, bag(key))
+    for key in (AUDIT, WAF, FLOW):
+        DELIVERY.delete("id", bag(key))
+
+    assert writes(siem) == []
+    assert capsys.readouterr().out.count("this update still declares it.\n") == 3
+
+
+@pytest.mark.usefixtures("begin")
+def test_of_a_removed_product_only_the_logs_that_nothing_declares_are_closed(
+    siem: EmulatorServer,
+) -> None:
+    """Each by its own code, never by a call for the whole product."""
+    siem.switch("waf", state="open")
+    DELIVERY.check({}, bag(FLOW))
+    DELIVERY.delete("id", bag(WAF))
+
+    assert writes(siem) == [("CloseDelivery", "waf", "cloud_siem_waf_alert")]
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_log_that_is_declared_from_another_view_is_not_closed(siem: EmulatorServer) -> None:
+    """Whether views share their switches is unverified: for closing they are taken to."""
+    siem.switch("waf", state="open")
+    DELIVERY.check(bag(WAF, view="enterprise"), bag(WAF, view="enterprise"))
+    DELIVERY.delete("id", bag(FLOW))
+
+    assert writes(siem) == []
+
+
+def test_a_guarded_delete_needs_to_know_the_whole(siem: EmulatorServer, begin: Begin) -> None:
+    """Told of some of what the program declares, and not of all of it by the gate, it refuses,
+    unless that was allowed for the run; told of nothing, it is part of a destroy.
+    """
+    guarded = bag(AUDIT, guarded=True)
+    part: dict[str, Callable[[], CheckResult]] = {
+        "a delivery": lambda: DELIVERY.check(bag(PROC, guarded=True), bag(PROC, guarded=True)),
+        "the bookend": lambda: SETTLED.check(settled(), settled()),
+        "a gate that fails": lambda: GATE.check({}, gate() | {f"sas/{PORC}": "open"}),
+    }
+    for told in part.values():
+        begin()
+        told()
+        with pytest.raises(Shown, match=r"was not closed: .* CLOUD_SIEM_TARGETED_CLOSE=true"):
+            DELIVERY.delete("id", guarded)
+
+        assert writes(siem) == []
+
+    begin(CLOUD_SIEM_TARGETED_CLOSE="true")
+    part["a delivery"]()
+    DELIVERY.delete("id", guarded)
+
+    assert len(writes(siem)) == 1
+
+    whole: dict[str, Callable[[], object]] = {
+        "the gate": lambda: GATE.check(gate(), gate()),
+        "a destroy": lambda: SETTLED.delete("id", settled()),
+        "a destroy of what was never settled": lambda: None,
+    }
+    for told_all in whole.values():
+        siem.switch(AUDIT.product, state="open")
+        begin()
+        told_all()
+        DELIVERY.delete("id", guarded)
+
+        assert len(writes(siem)) == 1
+
+
+@pytest.mark.parametrize("targeted", [False, True])
+def test_a_delete_that_was_not_told_the_whole_spares_what_the_config_declares(
+    siem: EmulatorServer, begin: Begin, targeted: bool
+) -> None:
+    """Such as ``up --target`` of the whole product alone, after its delete failed in an update that
+    had put a single log in its place: no check is called then, as in a destroy. In a destroy the
+    config declares the product itself.
+    """
+
+    def config(log: str) -> Bag:
+        return {
+            "cloud-siem:account": ACCOUNT,
+            "cloud-siem:region": "cn-hangzhou",
+            "cloud-siem:deliveries": json.dumps({"waf": {log: "open"}}),
+        }
+
+    siem.switch("waf", state="open")
+    begin(config=config("cloud_siem_waf_flow"), CLOUD_SIEM_TARGETED_CLOSE="true")
+    if targeted:
+        SETTLED.check(settled(), settled())
+    DELIVERY.delete("id", bag(WAF, guarded=True))
+
+    assert writes(siem) == [("CloseDelivery", "waf", "cloud_siem_waf_alert")]
+
+    begin(config=config("*"))
+    DELIVERY.delete("id", bag(WAF, guarded=True))
+
+    assert writes(siem) == [("CloseDelivery", "waf", "")]
+
+
+# --- the gate ------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("begin")
+def test_the_gate_tells_the_faults_of_all_new_or_changed_deliveries(siem: EmulatorServer) -> None:
+    """Each on its own key, in order, from one look; what stays is not compared."""
+    before = gate((PROC, State.OPEN)) | {"gone/x": "open"}
+    after = before | {"waf/nope": "open", "sas/nope": "closed", "abc/*": "open"}
+    found = faults(GATE.check(before, after))
+
+    assert list(found) == ["abc/*", "sas/nope", "waf/nope"]
+    assert actions(siem) == LOOK
+
+
+@pytest.mark.usefixtures("begin")
+def test_the_gate_says_what_is_adopted(
+    siem: EmulatorServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that a preview tells how much of it is so already."""
+    GATE.check({}, gate((AUDIT, State.OPEN), (PROC, State.OPEN), (WAF, State.CLOSED)))
+
+    assert capsys.readouterr().out == (
+        "2 of 3 new or changed deliveries are already as declared and are adopted without a write:"
+        " actiontrail/cloud_siem_trail_actiontrail, waf.\n"
+    )
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_gate_without_a_new_state_asks_nothing(siem: EmulatorServer) -> None:
+    """Flags, and entries that are only removed, are no reason to look."""
+    both = gate((AUDIT, State.OPEN), (WAF, State.OPEN))
+    flagged = gate((AUDIT, State.OPEN), (WAF, State.OPEN), protect=True)
+
+    assert faults(GATE.check(both, both)) == {}
+    assert faults(GATE.check(both, flagged)) == {}
+    assert actions(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("account", OTHER_ACCOUNT),
+        ("region", "ap-southeast-1"),
+        ("view", "enterprise"),
+        ("member", MEMBER),
+    ],
+)
+def test_a_stack_is_one_account_center_view_and_member(
+    siem: EmulatorServer, field: str, value: str
+) -> None:
+    """Editing one of them would open everything there and close everything here."""
+    before = gate((AUDIT, State.OPEN))
+    found = faults(GATE.check(before, before | {field: value}))
+
+    assert list(found) == [field]
+    assert "Make a new stack" in found[field]
+    assert actions(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+def test_the_gates_diff_has_every_entry_and_not_the_stacks_name() -> None:
+    """It is what a person reads first in a preview."""
+    before = gate((AUDIT, State.OPEN), (WAF, State.OPEN)) | {"__provider": "a"}
+
+    assert GATE.diff("id", before, before | {"stack": "other", "__provider": "b"}).changes is False
+    assert GATE.diff("id", before, gate((AUDIT, State.OPEN))).changes is True
+    assert GATE.diff("id", before, before | {"waf/*": "closed"}).changes is True
+    assert GATE.diff("id", before, before | {"waf/*": UNKNOWN}).changes is True
+
+
+@pytest.mark.usefixtures("begin")
+def test_the_gate_records_what_it_was_told() -> None:
+    """And a refresh leaves it as it was."""
+    told = GateBag(
+        perspective=HERE,
+        stack="dev",
+        deliveries=(
+            Delivery(key=AUDIT, state=State.OPEN, protect=True, on_remove=OnRemove.KEEP),
+            Delivery(key=WAF, state=State.CLOSED),
+        ),
+    ).write()
+    made = GATE.create({**told, "__provider": "x"})
+    read = GATE.read(str(made.id), {**told, "__provider": "x"})
+
+    assert made.outs == GATE.update("id", {}, told).outs == read.outs == read.inputs == told
+    assert (made.id, read.id) == (f"gate of account {ACCOUNT}, cn-hangzhou",) * 2
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_gate_with_values_that_are_not_known_waits_for_them(siem: EmulatorServer) -> None:
+    """A program may make its stack from what other resources know."""
+    news = gate((AUDIT, State.OPEN)) | {"account": UNKNOWN}
+
+    assert GATE.check({}, dict(news)).inputs == news
+    assert actions(siem) == []
+
+
+# --- the settled bookend -------------------------------------------------------------------------
+
+
+def test_settling_waits_for_what_was_written(siem: EmulatorServer, begin: Begin) -> None:
+    """Until the account shows all that this run declares."""
+    siem.configure(lag_ms=100)
+    begin(clock=Clock(chance=lambda: 0.1))
+    DELIVERY.check({}, bag(PROC))
+    DELIVERY.create(bag(PROC))
+
+    made = SETTLED.create({**settled(), "__provider": "x"})
+
+    assert actions(siem)[:3] == [*LOOK, "OpenDelivery"]
+    assert len(actions(siem)) > 4
+    assert made.outs == settled()
+    assert made.id == f"settled of account {ACCOUNT}, cn-hangzhou"
+
+
+@pytest.mark.usefixtures("begin")
+def test_settling_tells_what_somebody_else_changed(siem: EmulatorServer) -> None:
+    """It was as declared when it was checked, and is not any more."""
+    DELIVERY.check({}, bag(AUDIT))
+    siem.switch(AUDIT.product, state="closed")
+
+    with pytest.raises(Shown, match="not as declared, and not by this update: actiontrail/"):
+        SETTLED.update("id", settled("before"), settled("after"))
+
+
+@pytest.mark.usefixtures("begin")
+def test_settling_without_anything_declared_asks_nothing(siem: EmulatorServer) -> None:
+    """A stack without deliveries has a bookend too."""
+    SETTLED.create(settled())
+
+    assert actions(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+def test_settling_runs_when_something_was_written() -> None:
+    """Its digest changes with every write, and is not known before."""
+    assert SETTLED.check({}, settled() | {"member": None}).inputs == settled()
+    assert SETTLED.diff("id", settled(), settled()).changes is False
+    assert SETTLED.diff("id", settled(), settled("other")).changes is True
+    assert SETTLED.diff("id", settled(), settled(UNKNOWN)).changes is True
+
+
+# --- whose credentials ---------------------------------------------------------------------------
+
+
+def test_credentials_of_another_account_get_no_further_in_any_verb(
+    siem: EmulatorServer, begin: Begin
+) -> None:
+    """Reads included: a refresh as somebody else would empty the state."""
+    theirs = replace(AUDIT, perspective=replace(HERE, account=OTHER_ACCOUNT))
+    said = f"the credentials belong to account {ACCOUNT} .* declares account {OTHER_ACCOUNT}"
+    checks: list[Callable[[], CheckResult]] = [
+        lambda: DELIVERY.check({}, bag(theirs)),
+        lambda: GATE.check({}, gate((AUDIT, State.OPEN)) | {"account": OTHER_ACCOUNT}),
+    ]
+    for check in checks:
+        begin()
+
+        assert re.search(said, faults(check())[""])
+        assert actions(siem) == ["GetCallerIdentity"]
+
+    verbs: list[Callable[[], object]] = [
+        lambda: DELIVERY.create(bag(theirs)),
+        lambda: DELIVERY.update("id", bag(theirs), bag(theirs, "closed")),
+        lambda: DELIVERY.read("id", bag(theirs)),
+        lambda: DELIVERY.delete("id", bag(theirs)),
+    ]
+    for verb in verbs:
+        begin()
+        with pytest.raises(Shown, match=said):
+            verb()
+
+        assert actions(siem) == ["GetCallerIdentity"]
+
+
+# --- what a person is told -----------------------------------------------------------------------
+
+
+def test_faulty_settings_are_told_in_words(siem: EmulatorServer, begin: Begin) -> None:
+    """A check fails, other verbs say so; the config that the engine recorded counts too."""
+    begin(config={"cloud-siem:deadline": "soon", "cloud-siem:preflight": "maybe"})
+
+    told = faults(DELIVERY.check({}, bag(PROC)))[""].splitlines()
+
+    assert [line.partition(" (")[0] for line in told] == [
+        'cloud-siem:deadline: "soon" is no number of seconds',
+        'cloud-siem:preflight: "maybe" is neither true nor false',
+    ]
+    with pytest.raises(Shown, match='cloud-siem:deadline: "soon"'):
+        DELIVERY.read("id", bag(PROC))
+
+    assert actions(siem) == []
+
+
+VERBS: dict[str, Callable[[], object]] = {
+    "delivery check": lambda: DELIVERY.check({}, bag(PROC)),
+    "delivery diff": lambda: DELIVERY.diff("id", {}, bag(PROC)),
+    "delivery create": lambda: DELIVERY.create(bag(PROC)),
+    "delivery update": lambda: DELIVERY.update("id", bag(PROC, "closed"), bag(PROC)),
+    "delivery read": lambda: DELIVERY.read("id", bag(PROC)),
+    "delivery delete": lambda: DELIVERY.delete("id", bag(PROC)),
+    "gate check": lambda: GATE.check({}, gate()),
+    "gate diff": lambda: GATE.diff("id", {}, gate()),
+    "gate create": lambda: GATE.create(gate()),
+    "gate update": lambda: GATE.update("id", {}, gate()),
+    "gate read": lambda: GATE.read("id", gate()),
+    "settled diff": lambda: SETTLED.diff("id", {}, settled()),
+    "settled create": lambda: SETTLED.create(settled()),
+    "settled update": lambda: SETTLED.update("id", {}, settled()),
+    "settled delete": lambda: SETTLED.delete("id", settled()),
+}
+
+
+@pytest.mark.usefixtures("begin")
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_fault_of_ours_is_one_sentence_with_its_place(
+    verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No traceback and no chained exception leave any verb, whatever breaks."""
+
+    def broken(*_: object) -> None:
+        raise KeyError("nobody thought of this")
+
+    for name in ("key_of", "perspective_of", "differ", "inputs_of"):
+        monkeypatch.setattr(properties, name, broken)
+    with pytest.raises(Shown) as caught:
+        VERBS[verb]()
+    error = caught.value
+
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    assert "unexpected KeyError at test_provider.py:" in str(error)
+    assert "please report it" in str(error)
+    assert "\n" not in str(error)
+
+
+def test_what_is_raised_prints_as_one_line_where_tracebacks_are_cut(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the provider's process has it: from 3.260 on the SDK prints the traceback."""
+    begin(CLOUD_SIEM_DEADLINE="x")
+    monkeypatch.setattr(sys, "tracebacklimit", 0, raising=False)
+    with pytest.raises(Shown) as caught:
+        DELIVERY.read("id", bag(PROC))
+
+    assert traceback.format_exception(caught.value) == [f"CloudSiemError: {caught.value}\n"]
+
+
+def test_a_verb_before_configure_is_told_as_a_fault_of_ours() -> None:
+    """The engine never does it; if it did, it would be told."""
+    with pytest.raises(Shown, match="the engine calls configure before any verb"):
+        DELIVERY.read("id", bag(PROC))
+
+
+@pytest.mark.usefixtures("begin")
+def test_lines_of_threads_do_not_mix(capfd: pytest.CaptureFixture[str]) -> None:
+    """The engine shows a plugin's output line by line."""
+    lines = [f"line {number} of many" for number in range(400)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(provider.say, lines))
+
+    assert sorted(capfd.readouterr().out.splitlines()) == sorted(lines)
+
+
+# --- the process ---------------------------------------------------------------------------------
+
+
+def test_configure_begins_one_process_with_the_stacks_config(
+    siem: EmulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine configures each of the three providers; they share one process, and tests that
+    are no plugin keep their tracebacks.
+    """
+    monkeypatch.setenv("CLOUD_SIEM_REQUEST_RATE", "100000")
+    raw = {"cloud-siem:endpoint": siem.url, "cloud-siem:deadline": "7", "other:key": "x"}
+    provider.begin(None)
+    for one in (DELIVERY, GATE, SETTLED):
+        one.configure(ConfigureRequest(Config(raw, "any-project")))
+        first = provider.process()
+
+        assert first.settings.deadline == 7
+        assert first.settings.request_rate == 100_000
+    assert not hasattr(sys, "tracebacklimit")
+    provider.begin(None)
+
+
+PROVIDERS = (LogDeliveryProvider, GateProvider, SettledProvider)
+
+
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_a_provider_is_recorded_as_the_path_of_its_class(kind: type[ResourceProvider]) -> None:
+    """No code and no state: the bytes are the same for ever, whatever was done with it before."""
+    used = kind()
+    pickled = base64.b64decode(serialize_provider(used))
+    names = [one for _, one, _ in pickletools.genops(pickled) if isinstance(one, str)]
+
+    assert names == ["cloud_siem.provider", kind.__name__]
+    assert pickled == base64.b64decode(serialize_provider(kind()))
+    assert vars(used) == {}
+    assert used.serialize_as_secret_always is False
+
+
+def test_thousands_of_providers_are_recorded_by_the_same_bytes() -> None:
+    """As the SDK records them; a provider pickled by value ends in a RecursionError at 320."""
+    recorded = {_serialize(True, serialize_provider, LogDeliveryProvider()) for _ in range(2_000)}
+
+    assert len(recorded) == 1
