@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_siem.errors import StackError
-from cloud_siem.kinds import Kind
 from cloud_siem.model import Region
 from cloud_siem.settings import PREFIX, SETTINGS, Endpoint, Setting, Settings, settings_table
 from cloud_siem.wording import Unusable
@@ -374,8 +373,8 @@ def test_a_role_is_made_for_the_account() -> None:
     assert Settings().role_for("1130916744880000") is None
 
 
-@pytest.mark.parametrize("kind", {one.kind for one in SETTINGS}, ids=str)
-def test_each_kind_says_what_to_write(kind: Kind) -> None:
+@pytest.mark.parametrize("one", SETTINGS, ids=lambda one: one.key)
+def test_each_kind_says_what_to_write(one: Setting) -> None:
     """Hints, docs and schema are made of it."""
-    assert kind.words
-    assert kind.schema()
+    assert one.kind.words
+    assert one.kind.schema()
