@@ -405,13 +405,18 @@ def test_deleting_what_is_not_open_closes_nothing(siem: EmulatorServer) -> None:
 
 
 @pytest.mark.usefixtures("begin")
+@pytest.mark.parametrize("told", ["the gate", "each delivery"])
 def test_a_delete_closes_nothing_that_the_run_declares(
-    siem: EmulatorServer, capsys: pytest.CaptureFixture[str]
+    siem: EmulatorServer, capsys: pytest.CaptureFixture[str], told: str
 ) -> None:
     """By whatever name, as a single log or as part of the whole product."""
     siem.switch("waf", state="open")
-    for key in (AUDIT, WAF):
-        DELIVERY.check({}, bag(key))
+    declared = gate((AUDIT, State.OPEN), (WAF, State.OPEN))
+    if told == "the gate":
+        GATE.check(declared, declared)
+    else:
+        for key in (AUDIT, WAF):
+            DELIVERY.check({}, bag(key))
     for key in (AUDIT, WAF, FLOW):
         DELIVERY.delete("id", bag(key))
 

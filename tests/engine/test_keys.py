@@ -81,36 +81,46 @@ def test_with_target_nothing_is_closed_that_the_program_may_declare(
     engine: Engine, siem: EmulatorServer, golden: Golden
 ) -> None:
     """A delete that ``--target`` cut off from the rest of the program is refused, by the engine or
-    by us; where nothing tells the run of a program, it spares what the stack file declares.
+    by us. Allowed for one run, or where nothing tells a delete of the program, it spares what the
+    stack file declares.
     """
-    engine.declare({"waf": {"*": "open"}})
+    engine.declare({"cfw": {"*": "open"}, "waf": {"*": "open"}})
     assert engine.up().code == 0
 
-    destroyed = engine.destroy("--target", f"{URN}LogDelivery::waf")
+    destroyed = engine.destroy(*target("LogDelivery::waf"))
 
     assert destroyed.code == 1
     assert destroyed.writes == []
     assert "will be destroyed but was not specified in --target list" in destroyed.text
 
-    engine.declare({"waf": {FLOW: "open"}})
-    old, new, settled = (
-        ("--target", f"{URN}{name}")
-        for name in ("LogDelivery::waf", f"LogDelivery::waf/{FLOW}", "Settled::settled")
-    )
-    left = engine.up(*old, *new)
+    engine.declare({"cfw": {"cloud_siem_cfw_flow": "open"}, "waf": {FLOW: "open"}})
+    old = {product: target(f"LogDelivery::{product}") for product in ("cfw", "waf")}
+    new = target(f"LogDelivery::waf/{FLOW}", "LogDelivery::cfw/cloud_siem_cfw_flow")
+    settled = target("Settled::settled")
+    left = engine.up(*old["cfw"], *old["waf"], *new)
 
     assert (left.code, left.writes) == (0, []), left.text
-    assert {"waf", f"waf/{FLOW}"} <= set(engine.resources)
+    assert {"cfw", "waf", f"waf/{FLOW}"} <= set(engine.resources)
 
-    refused = engine.up(*old, *settled)
+    refused = engine.up(*old["waf"], *settled)
 
     assert refused.code == 1
     assert refused.writes == []
     golden("engine/targeted-close.txt", refused.diagnostics)
     assert siem.status("waf", ALERT)
 
-    alone = engine.up(*old)
+    alone = engine.up(*old["waf"])
 
     assert alone.code == 0, alone.text
     assert alone.writes == [f"close waf/{ALERT}"]
     assert siem.status("waf", FLOW)
+
+    allowed = engine.up(*old["cfw"], *settled, CLOUD_SIEM_TARGETED_CLOSE="true")
+
+    assert allowed.code == 0, allowed.text
+    assert allowed.writes == ["close cfw/cloud_siem_cfw_alert"]
+
+
+def target(*names: str) -> list[str]:
+    """Options of the engine."""
+    return [option for name in names for option in ("--target", f"{URN}{name}")]

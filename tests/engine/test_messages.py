@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,7 @@ cloud_siem.LogDelivery(
 @pytest.fixture
 def on_oldest(tmp_path: Path, pulumi_home: Path, siem: EmulatorServer, oldest: Path) -> Engine:
     engine = Engine(folder=tmp_path / "project", home=pulumi_home, siem=siem, venv=oldest)
-    engine.environment["PYTHONPATH"] = str(ROOT / "providers")
+    engine.environment["PYTHONPATH"] += f"{os.pathsep}{ROOT / 'providers'}"
     return engine
 
 

@@ -19,6 +19,7 @@ EXAMPLES = 5
 PARENT = "box:index:Box"
 """The only one that the sequences have."""
 sequences = given(story=steps(protect=False, min_size=3, max_size=3))
+patient = pytest.mark.timeout(900)
 few = settings(
     max_examples=EXAMPLES,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a shrink would take an hour
@@ -80,6 +81,7 @@ def live(story: list[Step], siem: EmulatorServer, home: Path) -> None:
         tell(story, siem, OnEngine(engine), twice=False)
 
 
+@patient
 @few
 @sequences
 def test_after_every_update_the_account_is_as_declared(
@@ -89,6 +91,7 @@ def test_after_every_update_the_account_is_as_declared(
     live(story, small, pulumi_home)
 
 
+@patient
 @few
 @sequences
 def test_and_so_it_is_on_another_stack(

@@ -84,6 +84,7 @@ def test_another_projects_program_takes_values_from_another_resource(
         program=PROGRAM,
         project=PROJECT,
         venv=with_wheel,
+        quick=False,
     )
     (engine.folder / "facts.py").write_text(FACTS)
 
