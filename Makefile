@@ -7,7 +7,7 @@ COVERAGE := --cov --cov-report=term
 LEFTOVERS := .venv .demo .coverage .coverage.* htmlcov dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help up down env pulumi cloud-siem setup test check lint types layers format lock clean
+.PHONY: help up down env pulumi cloud-siem setup test bench bench-quick check lint types layers format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -32,6 +32,12 @@ setup: ## .venv from the hashed lock
 
 test: setup ## all tests, the real engine among them: make test ARGS="-k stack"
 	@$(PYTHON) tools/engine.py run $(BIN)/pytest $(WORKERS) $(COVERAGE) $(ARGS)
+
+bench: setup ## measure all against the floor and the naive provider, an hour; writes docs/benchmarks.md
+	@$(PYTHON) tools/engine.py run $(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: setup ## the small measures, under two minutes
+	@$(PYTHON) tools/engine.py run $(BIN)/python -m benchmarks --quick $(ARGS)
 
 check: lint types layers ## all that needs no test run
 

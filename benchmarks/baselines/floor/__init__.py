@@ -1,0 +1,1 @@
+"""The engine's floor: as many resources with the same bags, and a provider that does nothing."""
