@@ -1,7 +1,7 @@
 """Sequences of edits as people make them, and what must be true after every update.
 
 ``tell`` lives through a sequence on a stack, on the harness in hundreds and on the real engine in a
-dozen. What it holds against the account and its log of calls is worked out here from what is
+few. What it holds against the account and its log of calls is worked out here from what is
 declared alone, by other means than the product's.
 """
 

@@ -126,6 +126,18 @@ def test_the_json_is_read_as_it_was_written() -> None:
     assert report.from_json(report.to_json(REPORT)) == REPORT
 
 
+def test_a_measure_that_is_run_again_replaces_its_rows() -> None:
+    again = report.Report(
+        rows=[beside("refresh", "new", "1 x")], facts={}, date="2026-02-01", command="make bench"
+    )
+
+    both = again.after(report.to_json(REPORT))
+
+    assert both.rows == [*(row for row in ROWS if row.measure != "refresh"), *again.rows]
+    assert (both.date, both.profiles) == (again.date, REPORT.profiles)
+    assert again.after("") == again
+
+
 def test_each_measure_has_a_name_of_its_own() -> None:
     names = [one.name for one in MEASURES]
 

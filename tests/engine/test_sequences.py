@@ -1,4 +1,4 @@
-"""A dozen sequences of edits, on the real engine; tests/test_sequences.py runs hundreds."""
+"""Some sequences of edits, on the real engine; tests/test_sequences.py runs hundreds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.edits import Outcome, Step, Was, small_world, steps, tell
 from tests.engine.engine import Engine, program
 from tests.harness import Program
 
-EXAMPLES = 5
+EXAMPLES = 4
 PARENT = "box:index:Box"
 """The only one that the sequences have."""
 sequences = given(story=steps(protect=False, min_size=3, max_size=3))
