@@ -23,6 +23,17 @@ class Report:
     profiles: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """By title, lines of text."""
 
+    def after(self, earlier: str) -> Report:
+        """This and, from the JSON of earlier reports, what this does not say anew."""
+        if not earlier:
+            return self
+        old = from_json(earlier)
+        measured = {row.measure for row in self.rows}
+        kept = [row for row in old.rows if row.measure not in measured]
+        return dataclasses.replace(
+            self, rows=[*kept, *self.rows], profiles=self.profiles or old.profiles
+        )
+
 
 def to_text(rows: Sequence[Row]) -> str:
     """For a terminal: a line for each row, in columns."""

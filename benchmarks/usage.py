@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TIMEOUT_S = 900
-"""For one command; the slowest, 1,000 creates with checkpoints, takes a tenth when it is quiet."""
+"""For one command; the slowest, 1,000 creates with checkpoints, takes 100 s on a quiet machine."""
 _SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER in linux/prctl.h
 
 
