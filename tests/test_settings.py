@@ -33,7 +33,9 @@ def reasons(environ: dict[str, str] | None = None, /, **values: object) -> list[
 
 def test_the_table_has_every_field_once() -> None:
     """A field without a row could never be set; a row without a field would be read for nothing."""
-    assert [one.field for one in SETTINGS] == [one.name for one in dataclasses.fields(Settings)]
+    fields = [one.name for one in dataclasses.fields(Settings) if one.name != "overridden"]
+
+    assert [one.field for one in SETTINGS] == fields
 
 
 def test_names_in_the_environment_follow_from_the_keys() -> None:
@@ -113,7 +115,7 @@ def test_a_variable_that_is_nearly_a_setting_is_a_fault(name: str) -> None:
     assert "no setting has this name (did you mean CLOUD_SIEM_" in reasons({name: "1"})[0]
 
 
-@pytest.mark.parametrize("name", ["CLOUD_SIEM_LIVE", "CLOUD_SIEM_CLOSE_LIMIT", "CLOUD_SIEM_X"])
+@pytest.mark.parametrize("name", ["CLOUD_SIEM_LIVE", "CLOUD_SIEM_X"])
 def test_other_variables_with_our_prefix_are_left_alone(name: str) -> None:
     """Tests and tools have variables of their own."""
     assert read({name: "1"}) == Settings()
@@ -282,12 +284,84 @@ def test_each_center_has_its_published_hosts(region: Region, api: str, sts: str)
 def test_an_emulator_answers_for_sts_too() -> None:
     """One loopback endpoint is enough; a remote one says nothing about STS."""
     local = read(endpoint="127.0.0.1:18080")
-    remote = read(endpoint="siem.example.com")
-    both = read(endpoint="127.0.0.1:18080", stsEndpoint="sts.example.com")
+    remote = read(endpoint="siem.example.com", otherEndpoint=True)
+    both = read(endpoint="127.0.0.1:18080", stsEndpoint="sts.example.com", otherEndpoint=True)
 
     assert local.sts_endpoint(Region.CN_HANGZHOU) == local.api_endpoint(Region.CN_HANGZHOU)
     assert remote.sts_endpoint(Region.CN_HANGZHOU).host == "sts.cn-shanghai.aliyuncs.com"
     assert both.sts_endpoint(Region.CN_HANGZHOU).host == "sts.example.com"
+
+
+@pytest.mark.parametrize(
+    ("key", "host"),
+    [
+        ("endpoint", "siem.example.com"),
+        ("endpoint", "cloud-siem.cn-shanghai.aliyuncs.com.example.com"),
+        ("endpoint", "cloud-siem.cn-shanghai.aliyuncs.com:8443"),
+        ("endpoint", "sts.aliyuncs.com"),
+        ("stsEndpoint", "sts.example.com"),
+        ("stsEndpoint", "sts.a.b.aliyuncs.com"),
+    ],
+)
+def test_another_endpoint_needs_its_own_word(key: str, host: str) -> None:
+    """Who runs it sees every call and can answer what it likes; the reason names what allows it."""
+    (reason,) = reasons(**{key: host})
+
+    assert reason.startswith(f"cloud-siem:{key}: {host} is neither published by Alibaba Cloud nor")
+    assert reason.endswith("(remove it, or set cloud-siem:otherEndpoint: true)")
+    assert read(otherEndpoint="true", **{key: host}).other_endpoint
+    assert read({"CLOUD_SIEM_OTHER_ENDPOINT": "true"}, **{key: host}).other_endpoint
+
+
+def test_another_endpoint_for_one_run_needs_its_own_word_too() -> None:
+    """The reason names the variables, since no file is at fault."""
+    (reason,) = reasons({"CLOUD_SIEM_ENDPOINT": "siem.example.com"})
+
+    assert reason.startswith("CLOUD_SIEM_ENDPOINT: ")
+    assert reason.endswith("or set CLOUD_SIEM_OTHER_ENDPOINT=true)")
+
+
+@pytest.mark.parametrize(
+    ("key", "host"),
+    [
+        ("endpoint", "cloud-siem.ap-southeast-1.aliyuncs.com"),
+        ("endpoint", "https://cloud-siem.cn-shanghai.aliyuncs.com:443"),
+        ("endpoint", "[::1]:18080"),
+        ("stsEndpoint", "sts.aliyuncs.com"),
+        ("stsEndpoint", "sts-vpc.cn-hangzhou.aliyuncs.com"),
+    ],
+)
+def test_published_hosts_and_loopback_need_no_word(key: str, host: str) -> None:
+    """They are what the setting is for."""
+    assert read(**{key: host}) == read(**{key: host}, otherEndpoint=False)
+
+
+# --- the close limit ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "opened", "allowed"),
+    [("0", 20, 0), ("5", 2, 5), ("30%", 20, 6), ("30%", 3, 0), ("100%", 7, 7), ("0%", 7, 0)],
+)
+def test_a_close_limit_is_a_count_or_a_share(text: str, opened: int, allowed: int) -> None:
+    """A share is of the deliveries that were declared open, rounded down."""
+    limit = read(closeLimit=text).close_limit
+
+    assert limit.of(opened) == allowed
+    assert str(limit) == text
+
+
+@pytest.mark.parametrize("text", ["-1", "101%", "5.5", "5 %", "%", "many", "05", "1" * 10])
+def test_anything_else_is_no_close_limit(text: str) -> None:
+    (reason,) = reasons(closeLimit=text)
+
+    assert reason.endswith("(write a whole number, or a percentage such as 30%)")
+
+
+def test_what_the_environment_says_is_known_to_be_of_this_run() -> None:
+    """What only a person at the keyboard may allow is not allowed by a file."""
+    assert read({"CLOUD_SIEM_CLOSE_LIMIT": "18"}, closeLimit=18).overridden == {"close_limit"}
+    assert read(closeLimit=18).overridden == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,56 @@ def test_keys_of_other_namespaces_are_left_alone() -> None:
     )
 
 
+def test_a_closed_entry_can_say_why() -> None:
+    """For those who read preview, review and drift."""
+    stack = build(deliveries={"sas": {"a": {"state": "closed", "reason": "CHG-1: loud, noisy"}}})
+
+    assert stack.deliveries[0].reason == "CHG-1: loud, noisy"
+
+
+def test_where_a_reason_is_required_every_closed_entry_without_one_is_a_fault() -> None:
+    """In the short form and in the long form; open entries need none."""
+    entries = {"a": "closed", "b": {"state": "closed"}, "c": "open", "d": "closed"}
+    given = {"state": "closed", "reason": "CHG-1"}
+
+    found = reasons(deliveries={"sas": entries}, requireReason=True)
+
+    assert len(found) == 3
+    assert found[0] == (
+        "cloud-siem:deliveries > sas > a: is closed without a reason"
+        " (write {state: closed, reason: ...})"
+    )
+    assert build(deliveries={"sas": {"a": given}}, requireReason=True).deliveries
+    assert build(deliveries={"sas": entries}).deliveries
+
+
+@pytest.mark.parametrize("reason", ["", " ", "two\nlines", " padded", "x" * 201, 5, True])
+def test_a_reason_is_one_line(reason: object) -> None:
+    """It stands in tables and comments."""
+    assert len(reasons(deliveries={"sas": {"a": {"state": "closed", "reason": reason}}})) == 1
+
+
+def test_an_open_entry_has_no_reason() -> None:
+    """It would be read as if it were closed."""
+    (found,) = reasons(deliveries={"sas": {"a": {"state": "open", "reason": "CHG-1"}}})
+
+    assert "the entry is open (a reason is for what is closed; remove it)" in found
+
+
+def test_tags_are_names_and_values() -> None:
+    """Policies and selectors go by them."""
+    assert build(tags={"env": "prod", "team": "soc east"}).tags == {
+        "env": "prod",
+        "team": "soc east",
+    }
+    assert build().tags == {}
+
+
+@pytest.mark.parametrize("tags", [["env"], "prod", {"a b": "x"}, {"a": ""}, {"a": 1}, {"a": None}])
+def test_other_tags_are_faults(tags: object) -> None:
+    assert len(reasons(tags=tags)) == 1
+
+
 # --- two sources, one reading ---------------------------------------------------------------------
 
 CODES = st.text(alphabet="abz019_.-", min_size=1, max_size=6)
@@ -139,6 +189,9 @@ ENTRIES = st.one_of(
             "protect": st.sampled_from([True, False, "true", "false"]),
             "onRemove": st.sampled_from(["close", "keep"]),
         },
+    ),
+    st.fixed_dictionaries(
+        {"state": st.just("closed"), "reason": st.sampled_from(["a", "b, c: d"])}
     ),
 )
 LOGS = st.one_of(
@@ -155,6 +208,8 @@ SOUND = st.fixed_dictionaries(
         "cloud-siem:member": st.sampled_from([MEMBER, int(MEMBER)]),
         "cloud-siem:deliveries": st.dictionaries(CODES, LOGS, max_size=4),
         "cloud-siem:protect": st.booleans(),
+        "cloud-siem:tags": st.dictionaries(CODES, st.sampled_from(["prod", "two words"])),
+        "cloud-siem:closeLimit": st.sampled_from([0, 5, "5", "30%"]),
         "cloud-siem:deadline": st.one_of(st.integers(1, 3600), st.sampled_from([2.5, "30"])),
         "cloud-siem:preflight": st.booleans(),
     },

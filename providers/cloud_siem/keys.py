@@ -19,6 +19,7 @@ MEMBER = f"{PREFIX}member"
 DELIVERIES = f"{PREFIX}deliveries"
 ON_REMOVE = f"{PREFIX}onRemove"
 PROTECT = f"{PREFIX}protect"
+TAGS = f"{PREFIX}tags"
 
 DIGITS = Text(r"[0-9]{16}", "its 16 digits", numbers=(10**15, 2**53))
 """An account's id; the int64 of the API has 16 digits in every document seen."""
@@ -54,7 +55,9 @@ KINDS: Mapping[str, Kind] = {
     ON_REMOVE: ON_REMOVES,
     PROTECT: Switch(),
 }
-"""What the stack's own keys hold, ``deliveries`` aside; the settings have a table of their own."""
+"""What the stack's own keys hold, those with mappings aside; the settings have their own table."""
+REASON = Text(r"(?=\S)[^\x00-\x1f\x7f]{1,200}(?<=\S)", "one line of up to 200 characters")
+TAG = Text(r"(?=\S)[^\x00-\x1f\x7f]{1,128}(?<=\S)", "one line of up to 128 characters")
 DOCS: Mapping[str, str] = {
     ACCOUNT: "The account whose credentials are used; required.",
     REGION: "The management center of threat analysis; required.",
@@ -65,11 +68,12 @@ DOCS: Mapping[str, str] = {
     ON_REMOVE: "What removing an entry does to the delivery, unless the entry says so itself;"
     " close by default.",
     PROTECT: "Whether closing is refused, unless the entry says so itself; false by default.",
+    TAGS: "Names and values that policies and selectors go by.",
 }
 """One sentence for each of the stack's own keys, in the order in which people read about them."""
 OWN_KEYS = tuple(DOCS)
 KNOWN_KEYS = (*OWN_KEYS, *BY_CONFIG_KEY)
-LOG_KEYS = ("state", "protect", "onRemove")
+LOG_KEYS = ("state", "protect", "onRemove", "reason")
 """What an entry may say in its long form."""
 
 CODE = r"[A-Za-z0-9_.-]{1,128}"
@@ -82,6 +86,6 @@ def keys_table() -> str:
     """The table of the stack's own keys in docs/stack-file.md, in Markdown."""
     lines = ["| config | what it is | write |", "|---|---|---|"]
     for key, doc in DOCS.items():
-        words = "see below" if key == DELIVERIES else KINDS[key].words
+        words = KINDS[key].words if key in KINDS else "see below"
         lines.append(f"| `{key}` | {doc} | {words} |")
     return "\n".join(lines) + "\n"

@@ -87,6 +87,47 @@ class Number:
         return r"(0|[1-9][0-9]{0,8})" + ("" if self.whole else r"(\.[0-9]{1,9})?")
 
 
+@dataclass(frozen=True, kw_only=True)
+class CloseLimit:
+    """How many deliveries one run may close."""
+
+    number: int
+    percent: bool = False
+    """Whether it is a share of the deliveries that were declared open, not a count."""
+
+    def of(self, opened: int) -> int:
+        """The count, where so many were declared open; a share is rounded down."""
+        return opened * self.number // 100 if self.percent else self.number
+
+    def __str__(self) -> str:
+        return f"{self.number}{'%' if self.percent else ''}"
+
+
+@dataclass(frozen=True)
+class NumberOrShare:
+    """A close limit: a count, or a percentage."""
+
+    words = "a whole number, or a percentage such as 30%"
+
+    def parse(self, text: str) -> CloseLimit:
+        found = re.fullmatch(self._pattern, text)
+        if not found:
+            raise Unusable(f"{shown(text)} is no close limit", f"write {self.words}")
+        percent = text.endswith("%")
+        return CloseLimit(number=int(text.removesuffix("%")), percent=percent)
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+    def schema(self) -> dict[str, object]:
+        number = {"type": "integer", "minimum": 0, "maximum": 999_999_999}
+        return {"anyOf": [number, {"type": "string", "pattern": f"^{self._pattern}$"}]}
+
+    @property
+    def _pattern(self) -> str:
+        return r"((0|[1-9][0-9]{0,8})|(0|[1-9][0-9]?|100)%)"
+
+
 @dataclass(frozen=True)
 class Text:
     """Text of a fixed form."""

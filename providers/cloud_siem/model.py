@@ -145,6 +145,8 @@ class Delivery:
     protect: bool = False
     """Whether closing is refused until the flag was taken off in an update of its own."""
     on_remove: OnRemove = OnRemove.CLOSE
+    reason: str = ""
+    """Why it is closed, in one line, e.g. ``CHG-1234 too loud``; always empty when it is open."""
 
 
 @dataclass(frozen=True, kw_only=True)

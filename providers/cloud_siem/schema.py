@@ -21,12 +21,15 @@ from cloud_siem.keys import (
     MEMBER,
     ON_REMOVES,
     OWN_KEYS,
+    REASON,
     REGION,
     STATES,
+    TAG,
+    TAGS,
     VIEW,
 )
 from cloud_siem.kinds import Switch
-from cloud_siem.model import WHOLE_PRODUCT
+from cloud_siem.model import WHOLE_PRODUCT, State
 from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, SETTINGS
 
 Schema = dict[str, object]
@@ -52,9 +55,10 @@ def schema_text() -> str:
 
 def _config() -> Schema:
     """Other namespaces are free; ours has no unknown keys, and none of our names stands bare."""
+    mappings = {DELIVERIES: _deliveries, TAGS: _tags}
     properties: Schema = {}
     for key in OWN_KEYS:
-        value = _deliveries() if key == DELIVERIES else KINDS[key].schema()
+        value = mappings[key]() if key in mappings else KINDS[key].schema()
         properties[key] = {"description": DOCS[key], **value}
     for one in SETTINGS:
         properties[one.config_key] = {"description": one.doc, **one.kind.schema()}
@@ -89,6 +93,14 @@ def _deliveries() -> Schema:
     }
 
 
+def _tags() -> Schema:
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{CODE}$"},
+        "additionalProperties": TAG.schema(),
+    }
+
+
 def _known(product: str) -> Schema:
     entries = {log: {"$ref": "#/$defs/entry"} for log in catalog.logs_of(product)}
     named: Schema = {"$ref": "#/$defs/logs"}
@@ -120,7 +132,10 @@ def _entry() -> Schema:
                 "description": "What removing the entry does to the delivery.",
                 **ON_REMOVES.schema(),
             },
+            "reason": {"description": "Why it is closed.", **REASON.schema()},
         },
+        "if": {"required": ["reason"]},
+        "then": {"properties": {"state": {"const": State.CLOSED.value}}},
         "additionalProperties": False,
     }
     return {"anyOf": [STATES.schema(), long]}

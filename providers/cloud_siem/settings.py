@@ -1,4 +1,4 @@
-"""How this package reaches the cloud: endpoint, credentials, deadline, rate, and two switches.
+"""How this package reaches the cloud, what a run may close, and what needs a word of its own.
 
 One table, ``SETTINGS``, says everything about each setting; parsing, the JSON Schema of stack files
 and the table in docs/stack-file.md are all made from it. A setting comes from the stack's config
@@ -21,7 +21,7 @@ from types import MappingProxyType
 from cloud_siem import catalog
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import Reason, StackError
-from cloud_siem.kinds import Address, Kind, Number, Switch, Text, text_of
+from cloud_siem.kinds import Address, CloseLimit, Kind, Number, NumberOrShare, Switch, Text, text_of
 from cloud_siem.model import Region
 from cloud_siem.wording import Unusable, looks_secret, may_hold_secret
 
@@ -59,6 +59,17 @@ _HOSTS: Mapping[Region, _Hosts] = MappingProxyType(
     }
 )
 
+
+_PUBLISHED: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        f"{NAMESPACE}:endpoint": re.compile(
+            f"({'|'.join(re.escape(one.api) for one in _HOSTS.values())})(:443)?"
+        ),
+        # The endpoint page of STS, 2025-10: a host for each region, and one in each VPC.
+        f"{NAMESPACE}:stsEndpoint": re.compile(r"sts(-vpc)?(\.[a-z0-9-]+)?\.aliyuncs\.com(:443)?"),
+    }
+)
+"""Hosts that may be asked without ``otherEndpoint``, by setting."""
 
 # --- the table ------------------------------------------------------------------------------------
 
@@ -166,6 +177,24 @@ SETTINGS: tuple[Setting, ...] = (
         doc="Whether the preview asks the live account about new and changed deliveries.",
     ),
     Setting(
+        key="closeLimit",
+        field="close_limit",
+        kind=NumberOrShare(),
+        doc="How many deliveries one run may close; a percentage is of those declared open.",
+    ),
+    Setting(
+        key="requireReason",
+        field="require_reason",
+        kind=Switch(),
+        doc="Whether an entry that is declared closed must say why.",
+    ),
+    Setting(
+        key="otherEndpoint",
+        field="other_endpoint",
+        kind=Switch(),
+        doc="Allows endpoints that are neither published by Alibaba Cloud nor on loopback.",
+    ),
+    Setting(
         key="memberInEnterpriseView",
         field="member_in_enterprise_view",
         kind=Switch(),
@@ -181,6 +210,9 @@ SETTINGS: tuple[Setting, ...] = (
 """Every setting, in the order in which people read about them."""
 
 BY_CONFIG_KEY: Mapping[str, Setting] = MappingProxyType({one.config_key: one for one in SETTINGS})
+
+
+_FIVE = CloseLimit(number=5)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -199,8 +231,13 @@ class Settings:
     deadline: float = 60.0
     request_rate: float = 10.0
     preflight: bool = True
+    close_limit: CloseLimit = _FIVE
+    require_reason: bool = False
+    other_endpoint: bool = False
     member_in_enterprise_view: bool = False
     targeted_close: bool = False
+    overridden: frozenset[str] = frozenset()
+    """The fields whose values are from the environment: said for this one run."""
 
     @classmethod
     def read(cls, values: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
@@ -223,9 +260,12 @@ class Settings:
                     reasons.append(one)
                 else:
                     found.update([one])
+        overridden = frozenset(one.field for one in SETTINGS if environ.get(one.environ_name))
+        settings = cls(**found, overridden=overridden)  # type: ignore[arg-type] # as its kind makes
+        reasons += _other_endpoints(settings)
         if reasons:
             raise StackError(reasons)
-        return cls(**found)  # type: ignore[arg-type] # each kind makes what its field holds
+        return settings
 
     def api_endpoint(self, region: Region) -> Endpoint:
         """Where the Cloud SIEM API is."""
@@ -289,6 +329,25 @@ def _idle_role_settings(
             where = setting.environ_name if overridden else setting.config_key
             hint = f"add {role.config_key}, or remove it"
             yield Reason(message="has no effect without a role", path=(where,), hint=hint)
+
+
+def _other_endpoints(settings: Settings) -> Iterator[Reason]:
+    """The endpoints that would be sent signed calls without anybody having said so."""
+    allow = BY_CONFIG_KEY[f"{PREFIX}otherEndpoint"]
+    for key, published in _PUBLISHED.items():
+        setting = BY_CONFIG_KEY[key]
+        endpoint: Endpoint | None = getattr(settings, setting.field)
+        if settings.other_endpoint or endpoint is None or endpoint.loopback:
+            continue
+        if not published.fullmatch(endpoint.host):
+            overridden = setting.field in settings.overridden
+            word = f"{allow.environ_name}=true" if overridden else f"{allow.config_key}: true"
+            yield Reason(
+                message=f"{endpoint.host} is neither published by Alibaba Cloud nor loopback: who"
+                " runs it sees every call, and can answer what it likes",
+                path=(setting.environ_name if overridden else setting.config_key,),
+                hint=f"remove it, or set {word}",
+            )
 
 
 def _misspelled(environ: Mapping[str, str]) -> Iterator[Reason]:

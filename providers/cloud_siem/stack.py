@@ -25,10 +25,13 @@ from cloud_siem.keys import (
     ON_REMOVE,
     ON_REMOVES,
     PROTECT,
+    REASON,
     REGION,
     REGIONS,
     STACK_NAME,
     STATES,
+    TAG,
+    TAGS,
     VIEW,
 )
 from cloud_siem.kinds import Kind, Switch, text_of
@@ -60,6 +63,10 @@ class Stack:
     perspective: Perspective
     deliveries: tuple[Delivery, ...] = ()
     """In the order of ``by_name``; empty is legal and declares nothing."""
+    on_remove: OnRemove = OnRemove.CLOSE
+    """What removing an entry does, where the entry did not say so itself."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Names and values that policies and selectors go by, e.g. ``{"env": "prod"}``."""
     settings: Settings = field(default_factory=Settings)
     file: str = ""
     """The stack file, as the person named it; empty when there is none."""
@@ -108,13 +115,17 @@ class _Builder:
         self._check_keys()
         settings = self._settings(environ)
         perspective = self._perspective(settings)
-        deliveries = self._deliveries(perspective)
+        default = self._default(perspective or _NOBODY)
+        deliveries = self._deliveries(default, settings)
+        tags = dict(self._tags())
         if self._reasons or perspective is None:
             raise StackError(self._reasons)
         return Stack(
             name=self._name,
             perspective=perspective,
             deliveries=tuple(sorted(deliveries, key=lambda one: by_name(one.key))),
+            on_remove=default.on_remove,
+            tags=tags,
             settings=settings,
             file=self._file,
             places=self._places,
@@ -188,48 +199,66 @@ class _Builder:
 
     # --- what is declared -------------------------------------------------------------------------
 
-    def _deliveries(self, perspective: Perspective | None) -> list[Delivery]:
+    def _default(self, perspective: Perspective) -> _Default:
         on_remove = self._optional(ON_REMOVE, OnRemove.CLOSE.value)
         protect = self._optional(PROTECT, False)
-        if DELIVERIES not in self._values:
-            return []
-        default = _Default(
-            perspective=perspective or _NOBODY,
+        return _Default(
+            perspective=perspective,
             on_remove=OnRemove(on_remove) if isinstance(on_remove, str) else OnRemove.CLOSE,
             protect=protect is True,
         )
-        return [
+
+    def _deliveries(self, default: _Default, settings: Settings) -> list[Delivery]:
+        found = [
             delivery
-            for product, logs in self._products(self._values[DELIVERIES]).items()
+            for product, logs in self._mapping(DELIVERIES, _DELIVERIES_HINT).items()
             for delivery in self._product(product, logs, default)
         ]
+        if settings.require_reason:
+            for one in found:
+                if one.state is State.CLOSED and not one.reason:
+                    hint = "write {state: closed, reason: ...}"
+                    self._note(path_of(one.key), "is closed without a reason", hint)
+        return found
 
-    def _products(self, value: object) -> Mapping[str, object]:
+    def _tags(self) -> Iterator[tuple[str, str]]:
+        for name, value in self._mapping(TAGS, _TAGS_HINT).items():
+            path = (TAGS, name)
+            if not _CODE.fullmatch(name):
+                hint = "names are up to 128 letters, digits, _ . and -"
+                self._note(path, f"{shown(name)} is no name of a tag", hint, at_key=True)
+            if isinstance(text := self._parsed(path, value, TAG), str):
+                yield name, text
+
+    def _mapping(self, key: str, hint: str) -> Mapping[str, object]:
+        """The mapping below a key; an empty one where there is none, or a faulty one."""
+        if key not in self._values:
+            return {}
+        value = self._values[key]
         if value is None or value == "":
-            hint = "list products below it, write {} for none, or remove the line"
-            self._note((DELIVERIES,), "has no value", hint)
+            self._note((key,), "has no value", f"{hint}; or write {{}}, or remove the line")
             return {}
         if isinstance(value, str):
-            value = self._from_json(value)
+            value = self._from_json(key, value, hint)
             if value is None:
                 return {}
         if isinstance(value, dict):
             return value
-        self._note((DELIVERIES,), f"{shown(value)} is no mapping", _DELIVERIES_HINT)
+        self._note((key,), f"{shown(value)} is no mapping", hint)
         return {}
 
-    def _from_json(self, text: str) -> object | None:
+    def _from_json(self, key: str, text: str, hint: str) -> object | None:
         """What the engine made of a mapping; None when the text is none, with the reason noted."""
         try:
             value: object = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
         except Unusable as fault:
-            self._note((DELIVERIES,), fault.message, fault.hint)
+            self._note((key,), fault.message, fault.hint or hint)
         except (ValueError, RecursionError):
-            self._note((DELIVERIES,), f"{shown(text)} is no mapping", _DELIVERIES_HINT)
+            self._note((key,), f"{shown(text)} is no mapping", hint)
         else:
             if value is not None:
                 return value
-            self._note((DELIVERIES,), "nothing is no mapping", _DELIVERIES_HINT)
+            self._note((key,), "nothing is no mapping", hint)
         return None
 
     def _product(self, product: str, logs: object, default: _Default) -> Iterator[Delivery]:
@@ -253,26 +282,20 @@ class _Builder:
         path = (DELIVERIES, product, log)
         if log != WHOLE_PRODUCT:
             self._check_code(path, log, "log", "")
-        if isinstance(value, dict):
-            state, protect, on_remove = self._long_form(path, value, default)
-        else:
-            state = self._state(path, value)
-            protect, on_remove = default.protect, default.on_remove
         key = DeliveryKey(
             perspective=default.perspective,
             product=product,
             log=None if log == WHOLE_PRODUCT else log,
         )
-        return Delivery(key=key, state=state, protect=protect, on_remove=on_remove)
+        if isinstance(value, dict):
+            return self._long_form(path, key, value, default)
+        state = self._state(path, value)
+        return Delivery(key=key, state=state, protect=default.protect, on_remove=default.on_remove)
 
     def _long_form(
-        self, path: Keys, entry: Mapping[str, object], default: _Default
-    ) -> tuple[State, bool, OnRemove]:
-        for key in entry:
-            if key not in LOG_KEYS:
-                near = closest(key, LOG_KEYS)
-                hint = f"did you mean {near}?" if near else f"known are {', '.join(LOG_KEYS)}"
-                self._note((*path, key), "there is no such key", hint, at_key=True)
+        self, path: Keys, key: DeliveryKey, entry: Mapping[str, object], default: _Default
+    ) -> Delivery:
+        self._check_entry_keys(path, entry)
         state = State.OPEN
         if "state" in entry:
             state = self._state((*path, "state"), entry["state"])
@@ -280,11 +303,24 @@ class _Builder:
             self._note(path, "the entry has no state", f"add state: {STATES.words}", at_key=True)
         on_remove = self._long(path, entry, "onRemove", ON_REMOVES)
         protect = self._long(path, entry, "protect", Switch())
-        return (
-            state,
-            protect if isinstance(protect, bool) else default.protect,
-            OnRemove(on_remove) if isinstance(on_remove, str) else default.on_remove,
+        reason = self._long(path, entry, "reason", REASON)
+        if reason is not None and state is State.OPEN:
+            hint = "a reason is for what is closed; remove it"
+            self._note((*path, "reason"), "the entry is open", hint, at_key=True)
+        return Delivery(
+            key=key,
+            state=state,
+            protect=protect if isinstance(protect, bool) else default.protect,
+            on_remove=OnRemove(on_remove) if isinstance(on_remove, str) else default.on_remove,
+            reason=reason if isinstance(reason, str) else "",
         )
+
+    def _check_entry_keys(self, path: Keys, entry: Mapping[str, object]) -> None:
+        for key in entry:
+            if key not in LOG_KEYS:
+                near = closest(key, LOG_KEYS)
+                hint = f"did you mean {near}?" if near else f"known are {', '.join(LOG_KEYS)}"
+                self._note((*path, key), "there is no such key", hint, at_key=True)
 
     def _state(self, path: Keys, value: object) -> State:
         """The state; some state where there is a fault, which is noted."""
@@ -362,6 +398,7 @@ _NOBODY = Perspective(account="", region=Region.CN_HANGZHOU)
 """Stands in while the stack's own keys have faults; it never leaves this module."""
 _STATES = {one.value: one for one in DECLARABLE}
 _DELIVERIES_HINT = "list products below it, and below each its logs"
+_TAGS_HINT = "list names and values below it"
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -375,7 +412,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _refuse(constant: str) -> object:
-    raise Unusable(f"{constant} is no value", _DELIVERIES_HINT)
+    raise Unusable(f"{constant} is no value")
 
 
 def path_of(key: DeliveryKey) -> Keys:
