@@ -264,9 +264,17 @@ def api_at(
     origin: Origin | None = None,
     **settings: object,
 ) -> Api:
-    """Our API client for a server on loopback; without a clock, in real time and in a hurry."""
+    """Our API client for a server on loopback; without a clock, in real time and in a hurry.
+
+    It may close the account's last open log: the demo account has but one.
+    """
     spare_authorities()
-    given = {"deadline": 60.0 if fake else 5.0, "request_rate": 100_000.0, **settings}
+    given = {
+        "deadline": 60.0 if fake else 5.0,
+        "request_rate": 100_000.0,
+        "overridden": frozenset({"close_limit"}),
+        **settings,
+    }
     return Api(
         settings=Settings(own_endpoint=Endpoint.parse(url), **given),  # type: ignore[arg-type]
         perspective=perspective,

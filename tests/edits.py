@@ -224,7 +224,7 @@ def steps(*, protect: bool, min_size: int, max_size: int) -> st.SearchStrategy[l
         state=_STATES,
         protect=st.sampled_from([*[False] * 8, protect]),
         keep=st.sampled_from([*[False] * 4, True]),
-    )
+    ).map(lambda one: replace(one, protect=one.protect and one.state is State.OPEN))
     one = st.builds(_declare, st.sampled_from(_PLACES), entries)
     whole = st.builds(lambda product, entry: _declare((product, None), entry), _PRODUCTS, entries)
     remove = st.builds(Remove, st.integers(0, 6))
@@ -264,6 +264,7 @@ class Was:
 
     product: str
     log: str | None
+    state: str
     protect: bool
     keep: bool
 
@@ -309,10 +310,16 @@ def tell(story: Iterable[Step], siem: EmulatorServer, life: Life, *, twice: bool
             if isinstance(edit, ByHand):
                 drifted |= _switch(siem, edit, life.recorded().values())
         refresh = step.refresh
-        while not _update(siem, life, edited, refresh=refresh, drifted=drifted):
-            if _protected(life, edited):  # and so it was refused: the person takes the edit back
+        for _ in range(3):
+            if _update(siem, life, edited, refresh=refresh, drifted=drifted):
+                break
+            if _protected(
+                siem, life, edited, refresh=refresh
+            ):  # and so it was refused: the person takes the edit back
                 edited = stack
             refresh = True
+        else:
+            raise AssertionError("an update that nothing stands in the way of does not go through")
         stack, drifted = edited, drifted and not refresh
         if twice:
             _assert_still(life, stack)
@@ -332,7 +339,7 @@ def _update(
 ) -> bool:
     """Whether an update went through, and all that must be true of it either way."""
     before, recorded = siem.open_logs(), life.recorded()
-    protected = _protected(life, stack)
+    protected = _protected(siem, life, stack, refresh=refresh)
     outcome = life.up(stack.program, refresh=refresh)
     removed = [was for name, was in recorded.items() if name not in names_of(stack)]
     _assert_asked_for(outcome, stack, removed)
@@ -356,9 +363,20 @@ def names_of(stack: Stack) -> set[str]:
     return {f"{program.parent}|{program.prefix}{one.key.name}" for one in program.deliveries}
 
 
-def _protected(life: Life, stack: Stack) -> bool:
-    """Whether the engine must refuse, since something protected is missing."""
-    return any(was.protect for name, was in life.recorded().items() if name not in names_of(stack))
+def _protected(siem: EmulatorServer, life: Life, stack: Stack, *, refresh: bool) -> bool:
+    """Whether the update must be refused, since something protected is missing or would close."""
+    return any(
+        name not in names_of(stack) or _would_close(siem, was, stack, refresh=refresh)
+        for name, was in life.recorded().items()
+        if was.protect
+    )
+
+
+def _would_close(siem: EmulatorServer, was: Was, stack: Stack, *, refresh: bool) -> bool:
+    places = places_of(was.product, was.log)
+    opened = bool(places & siem.open_logs()) if refresh else was.state != "closed"
+
+    return opened and not places <= stack.places(State.OPEN)
 
 
 def _assert_asked_for(outcome: Outcome, stack: Stack, removed: list[Was]) -> None:

@@ -58,6 +58,7 @@ class Program:
 
     perspective: Perspective
     deliveries: tuple[Delivery, ...] = ()
+    on_remove: OnRemove = OnRemove.CLOSE
     prefix: str = ""
     parent: str = ""
     """Of the component; resources below another one are others to the engine."""
@@ -222,14 +223,17 @@ class _Update:
             _read(self.run, self.state)
         stale = set(self.state)
         bag = GateBag(
-            perspective=program.perspective, stack=program.stack, deliveries=program.deliveries
+            perspective=program.perspective,
+            stack=program.stack,
+            deliveries=program.deliveries,
+            on_remove=program.on_remove,
         )
         gate = self._urn(GATE, "gate")
         self._register(gate, bag.write())
         own = {self._urn(DELIVERY, one.key.name): one for one in program.deliveries}
         self.run.together(partial(self._delivery, urn, one, gate) for urn, one in own.items())
         settled = self._urn(SETTLED, "settled")
-        self._register(settled, self._settled(own), after=(gate, *own))
+        self._register(settled, self._settled(gate, own), after=(gate, *own))
         _delete(self.run, self.state, stale - {gate, settled, *own}, dry=self.dry)
 
     def _urn(self, kind: str, name: str) -> Urn:
@@ -245,6 +249,7 @@ class _Update:
             "product": one.key.product,
             "log": one.key.log,
             "state": one.state.value,
+            "reason": one.reason or None,
             "protect": one.protect or None,
             "stack": self.program.stack,
             "guarded": True,
@@ -252,9 +257,13 @@ class _Update:
         retain = one.on_remove is OnRemove.KEEP
         self._register(urn, bag, protect=one.protect, retain=retain, after=(gate,))
 
-    def _settled(self, own: Mapping[Urn, Delivery]) -> Bag:
+    def _settled(self, gate: Urn, own: Mapping[Urn, Delivery]) -> Bag:
         outputs = {urn: self.state[urn].outputs for urn in own}
-        bag = properties.perspective_bag(self.program.perspective) | {"stack": self.program.stack}
+        entries = {name: it for name, it in self.state[gate].outputs.items() if "/" in name}
+        bag = properties.perspective_bag(self.program.perspective) | {
+            "stack": self.program.stack,
+            "deliveries": entries,
+        }
         if any(isinstance(one.get("request_id"), Unknown) for one in outputs.values()):
             return bag | {"written": UNKNOWN}
         return bag | {

@@ -93,7 +93,15 @@ def test_outputs_of_a_read_have_the_same_normal_form_as_the_inputs() -> None:
 
 
 def test_the_normal_form_has_no_other_fields_than_those_that_are_compared() -> None:
-    full = bag_of(PROC, State.OPEN, protect=True, stack="prod", guarded=True, member="1" * 16)
+    full = bag_of(
+        PROC,
+        State.CLOSED,
+        reason="CHG-1",
+        protect=True,
+        stack="prod",
+        guarded=True,
+        member="1" * 16,
+    )
 
     assert set(properties.inputs_of(full)) == set(properties.INPUT_FIELDS)
     assert not set(properties.INPUT_FIELDS) & set(properties.OUTPUT_FIELDS)

@@ -41,10 +41,17 @@ Bag = dict[str, Any]
 
 @pytest.fixture
 def begin(siem: EmulatorServer) -> Iterator[Begin]:
-    """Begin a provider process on the emulator; settings are those of the environment."""
+    """Begin a provider process on the emulator; settings are those of the environment.
+
+    Closes are allowed: the account has one open log only. tests/test_guard.py has the limits.
+    """
 
     def new(*, clock: Clock | None = None, config: Bag | None = None, **settings: str) -> None:
-        environ = {"CLOUD_SIEM_ENDPOINT": siem.url, "CLOUD_SIEM_REQUEST_RATE": "100000"}
+        environ = {
+            "CLOUD_SIEM_ENDPOINT": siem.url,
+            "CLOUD_SIEM_REQUEST_RATE": "100000",
+            "CLOUD_SIEM_CLOSE_LIMIT": "100",
+        }
         siem.calls.clear()
         provider.begin(Process(config or {}, environ | settings, folder=Path("/"), clock=clock))
 

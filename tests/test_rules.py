@@ -113,3 +113,24 @@ def test_what_looks_like_a_key_is_not_repeated() -> None:
     [(_, message)] = told(account="LTAI5tExampleExample1234")
 
     assert "LTAI" not in message
+
+
+def test_a_reason_is_for_what_is_closed_and_protect_for_what_is_open() -> None:
+    """One word for one state: each is refused where it says nothing."""
+    assert told(reason="CHG-1") == [
+        ("reason", "is for what is closed; leave it out where the state is open")
+    ]
+    assert told(state="closed", protect=True) == [
+        ("protect", "is for what is open; leave it out where the state is closed")
+    ]
+    assert told(state="closed", reason="CHG-1") == told(protect=True) == []
+
+
+def test_a_reason_may_be_required() -> None:
+    """Of what is closed alone."""
+    closed = GOOD | {"state": "closed"}
+    (fault,) = delivery_faults(closed, (), require_reason=True)
+
+    assert (fault.field, "requires a reason" in fault.message) == ("reason", True)
+    assert delivery_faults(closed | {"reason": "CHG-1"}, (), require_reason=True) == []
+    assert delivery_faults(GOOD, (), require_reason=True) == []

@@ -28,7 +28,11 @@ class InHarness:
     def __init__(self, siem: EmulatorServer) -> None:
         self._siem = siem
         self._harness = Harness(
-            environ={"CLOUD_SIEM_ENDPOINT": siem.url, "CLOUD_SIEM_REQUEST_RATE": "100000"},
+            environ={
+                "CLOUD_SIEM_ENDPOINT": siem.url,
+                "CLOUD_SIEM_REQUEST_RATE": "100000",
+                "CLOUD_SIEM_CLOSE_LIMIT": "100",
+            },
             folder=Path("/"),
         )
 
@@ -45,6 +49,7 @@ class InHarness:
         return {
             f"{parent}|{name}": Was(
                 product=one.inputs["product"],
+                state=one.inputs["state"],
                 log=one.inputs.get("log"),
                 protect=one.protect,
                 keep=one.retain,

@@ -22,7 +22,7 @@ from cloud_siem.errors import (
     StackError,
     UnreachableError,
 )
-from cloud_siem.model import Log, Perspective, Region, Snapshot, State, View
+from cloud_siem.model import Delivery, Log, Perspective, Region, Snapshot, State, View
 from cloud_siem.pacing import Clock
 from cloud_siem.session import Process, Session
 from cloud_siem.settings import Settings
@@ -61,6 +61,9 @@ def in_threads(act: Callable[[], object], threads: int = 16) -> list[BaseExcepti
     for thread in running:
         thread.join()
     return raised
+
+
+LAST_MAY_CLOSE = Settings(overridden=frozenset({"close_limit"}))
 
 
 @dataclass
@@ -304,7 +307,7 @@ def test_what_somebody_else_changed_is_not_waited_for(fake: FakeTime) -> None:
 
 
 def test_what_was_written_otherwise_than_declared_is_not_waited_for(fake: FakeTime) -> None:
-    api = StubApi(clock=fake.clock, shown=[proc(CLOSED)])
+    api = StubApi(clock=fake.clock, settings=LAST_MAY_CLOSE, shown=[proc(CLOSED)])
     session = api.session()
     session.switch(PROC, CLOSED)
 
@@ -396,10 +399,14 @@ def test_what_a_run_declares_is_found_by_perspective_and_by_product(siem: Emulat
     from_elsewhere = replace(PROC, perspective=enterprise)
     dns = replace(PROC, log="cloud_siem_aegis_dns")
     for key, state in ((PROC, OPEN), (dns, CLOSED), (WAF, OPEN), (from_elsewhere, OPEN)):
-        one.declare(key, state)
+        one.declare(Delivery(key=key, state=state))
 
-    assert one.declared(HERE) == {PROC: OPEN, dns: CLOSED, WAF: OPEN}
-    assert one.declared(enterprise) == {from_elsewhere: OPEN}
+    assert [(d.key, d.state) for d in one.declared(HERE)] == [
+        (dns, CLOSED),
+        (PROC, OPEN),
+        (WAF, OPEN),
+    ]
+    assert [d.key for d in one.declared(enterprise)] == [from_elsewhere]
     assert set(one.declared_beside(replace(PROC, log=None))) == {PROC, dns, from_elsewhere}
     assert one.declared_beside(replace(PROC, product="oss")) == ()
     other_region = replace(HERE, region=Region.AP_SOUTHEAST_1)
@@ -408,10 +415,10 @@ def test_what_a_run_declares_is_found_by_perspective_and_by_product(siem: Emulat
 
 def test_declaring_again_replaces_what_was_declared(siem: EmulatorServer) -> None:
     one = process(siem)
-    one.declare(PROC, OPEN)
-    one.declare(PROC, CLOSED)
+    one.declare(Delivery(key=PROC, state=OPEN))
+    one.declare(Delivery(key=PROC, state=CLOSED))
 
-    assert one.declared(HERE) == {PROC: CLOSED}
+    assert one.declared(HERE) == (Delivery(key=PROC, state=CLOSED),)
 
 
 def test_denied_reads_are_told_as_such(siem: EmulatorServer) -> None:

@@ -163,6 +163,15 @@ def test_an_open_entry_has_no_reason() -> None:
     assert "the entry is open (a reason is for what is closed; remove it)" in found
 
 
+def test_protect_is_for_what_is_open() -> None:
+    """Said of a closed entry it is a fault; said of the stack it leaves closed entries out."""
+    (found,) = reasons(deliveries={"sas": {"a": {"state": "closed", "protect": True}}})
+    stack = build(deliveries={"sas": {"a": "closed", "b": "open"}}, protect=True)
+
+    assert "the entry is closed (protect is for what is open; remove it)" in found
+    assert [one.protect for one in stack.deliveries] == [False, True]
+
+
 def test_tags_are_names_and_values() -> None:
     """Policies and selectors go by them."""
     assert build(tags={"env": "prod", "team": "soc east"}).tags == {
@@ -184,14 +193,18 @@ STATES = st.sampled_from(["open", "closed"])
 ENTRIES = st.one_of(
     STATES,
     st.fixed_dictionaries(
-        {"state": STATES},
+        {"state": st.just("open")},
         optional={
             "protect": st.sampled_from([True, False, "true", "false"]),
             "onRemove": st.sampled_from(["close", "keep"]),
         },
     ),
     st.fixed_dictionaries(
-        {"state": st.just("closed"), "reason": st.sampled_from(["a", "b, c: d"])}
+        {"state": st.just("closed")},
+        optional={
+            "protect": st.sampled_from([False, "false"]),
+            "reason": st.sampled_from(["a", "b, c: d"]),
+        },
     ),
 )
 LOGS = st.one_of(

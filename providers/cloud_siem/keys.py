@@ -67,7 +67,8 @@ DOCS: Mapping[str, str] = {
     " never touched.",
     ON_REMOVE: "What removing an entry does to the delivery, unless the entry says so itself;"
     " close by default.",
-    PROTECT: "Whether closing is refused, unless the entry says so itself; false by default.",
+    PROTECT: "Whether closing what is open is refused, unless the entry says so itself; false by"
+    " default.",
     TAGS: "Names and values that policies and selectors go by.",
 }
 """One sentence for each of the stack's own keys, in the order in which people read about them."""

@@ -143,10 +143,15 @@ class Delivery:
     state: State
     """Open or closed."""
     protect: bool = False
-    """Whether closing is refused until the flag was taken off in an update of its own."""
+    """Whether closing is refused until the flag was taken off in an update of its own.
+
+    Declared of what is open alone; recorded of what is closed, somebody closed it by hand.
+    """
     on_remove: OnRemove = OnRemove.CLOSE
     reason: str = ""
     """Why it is closed, in one line, e.g. ``CHG-1234 too loud``; always empty when it is open."""
+    adopted: bool = False
+    """Only ever recorded: whether it was open before the stack had it."""
 
 
 @dataclass(frozen=True, kw_only=True)

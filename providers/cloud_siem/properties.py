@@ -8,8 +8,8 @@ is not set is not there (no member, no log for the whole product, no protect).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from cloud_siem.model import (
     WHOLE_PRODUCT,
@@ -18,6 +18,7 @@ from cloud_siem.model import (
     OnRemove,
     Perspective,
     Region,
+    Snapshot,
     State,
     View,
 )
@@ -26,13 +27,15 @@ Bag = Mapping[str, object]
 
 PERSPECTIVE_FIELDS = ("account", "region", "view", "member")
 KEY_FIELDS = (*PERSPECTIVE_FIELDS, "product", "log")
-INPUT_FIELDS = (*KEY_FIELDS, "state", "protect", "stack", "guarded")
+INPUT_FIELDS = (*KEY_FIELDS, "state", "reason", "protect", "stack", "guarded")
 OUTPUT_FIELDS = ("project", "logstore", "topic", "adopted", "request_id")
 IDLE_FIELDS = ("stack",)
 """Carried along and never a difference: renaming a stack changes no delivery."""
 
 _PROTECTED = "protected"
 _KEPT = "kept"
+_ADOPTED = "adopted"
+_REASON = ": "
 
 
 def perspective_of(bag: Bag) -> Perspective:
@@ -54,6 +57,22 @@ def key_of(bag: Bag) -> DeliveryKey:
         product=str(bag["product"]),
         log=None if log is None else str(log),
     )
+
+
+def delivery_of(bag: Bag) -> Delivery:
+    """What the bag of a ``LogDelivery`` declares, as far as it says it."""
+    return Delivery(
+        key=key_of(bag),
+        state=state_of(bag),
+        protect=bool(bag.get("protect")),
+        reason=str(bag.get("reason") or ""),
+    )
+
+
+def settled_of(bag: Bag) -> tuple[Delivery, ...]:
+    """What the settled bookend recorded: the deliveries as the gate was told of them."""
+    entries = bag.get("deliveries")
+    return read_entries(perspective_of(bag), entries if isinstance(entries, dict) else {})
 
 
 def state_of(bag: Bag) -> State:
@@ -86,6 +105,7 @@ def inputs_of(bag: Bag) -> dict[str, object]:
             "product": key.product,
             "log": key.log,
             "state": bag["state"],
+            "reason": bag.get("reason") or None,
             "protect": bag.get("protect") or None,
             "stack": bag.get("stack"),
             "guarded": bag.get("guarded") or None,
@@ -104,33 +124,83 @@ class GateBag:
     """What the gate is told: every delivery that the program declares from one perspective.
 
     In the bag each delivery is a key of its own (``sas/x``, ``waf/*``: always with a slash, as no
-    other key has one) with its words (``open``, ``open, protected, kept``). So the engine's own
-    diff of the gate names, in one place, everything that opens, closes or is dropped.
+    other key has one) with its words (``open``, ``open, protected, kept``, ``closed: CHG-1234 too
+    loud``). So the engine's own diff of the gate names, in one place, everything that opens, closes
+    or is dropped. Whether a delivery was adopted is the gate's own word, which no program says.
     """
 
     perspective: Perspective
     stack: str
     deliveries: tuple[Delivery, ...]
+    on_remove: OnRemove = OnRemove.CLOSE
+    """What removing an entry does, where the entry did not say so itself."""
 
     @classmethod
     def read(cls, bag: Bag) -> GateBag:
         """From a bag that ``write`` made."""
         perspective = perspective_of(bag)
-        entries = sorted((name, str(words)) for name, words in bag.items() if "/" in name)
         return cls(
             perspective=perspective,
             stack=stack_of(bag),
-            deliveries=tuple(_read_entry(perspective, name, words) for name, words in entries),
+            deliveries=read_entries(perspective, bag),
+            on_remove=OnRemove(bag.get("on_remove", OnRemove.CLOSE.value)),
         )
 
     def write(self) -> dict[str, object]:
         """The normal form."""
-        entries = {entry_name(one.key): _entry_words(one) for one in self.deliveries}
-        return perspective_bag(self.perspective) | {"stack": self.stack} | entries
+        flags = {"on_remove": "keep"} if self.on_remove is OnRemove.KEEP else {}
+        own = perspective_bag(self.perspective) | {"stack": self.stack} | flags
+        return own | write_entries(self.deliveries)
 
     @property
     def states(self) -> dict[DeliveryKey, State]:
         return {one.key: one.state for one in self.deliveries}
+
+    @property
+    def opened(self) -> int:
+        """How many deliveries are open; or partly so, which only a look can tell."""
+        return sum(one.state is not State.CLOSED for one in self.deliveries)
+
+    def emptied(self) -> GateBag:
+        """What came before the first one."""
+        return replace(self, deliveries=())
+
+    def adopting(self, keys: Collection[DeliveryKey]) -> GateBag:
+        """With the word that these were open before the stack had them."""
+        marked = (replace(one, adopted=one.adopted or one.key in keys) for one in self.deliveries)
+        return replace(self, deliveries=tuple(marked))
+
+    def carrying(self, before: GateBag) -> GateBag:
+        """With the words that the gate found out earlier: they hold while the state is the same."""
+        known = {one.key for one in before.deliveries if one.adopted}
+        same = {key for key, state in before.states.items() if self.states.get(key) is state}
+        return self.adopting(known & same)
+
+    def as_seen(self, snapshot: Snapshot) -> GateBag:
+        """With the states that the account shows, and without what it does not list.
+
+        What a refresh records: so that the next update's gate knows of every close, also of what
+        was opened by hand.
+        """
+        seen = (_seen(one, snapshot.state_of(one.key)) for one in self.deliveries)
+        return replace(self, deliveries=tuple(one for one in seen if one is not None))
+
+
+def _seen(one: Delivery, state: State | None) -> Delivery | None:
+    if state is None or state is one.state:
+        return one if state else None
+    return replace(one, state=state, reason="", adopted=False)
+
+
+def write_entries(deliveries: Iterable[Delivery]) -> dict[str, str]:
+    """The deliveries by name, with their words."""
+    return {entry_name(one.key): _entry_words(one) for one in deliveries}
+
+
+def read_entries(perspective: Perspective, bag: Bag) -> tuple[Delivery, ...]:
+    """The deliveries that ``write_entries`` wrote, in order; whatever else is in the bag."""
+    entries = sorted((name, str(words)) for name, words in bag.items() if "/" in name)
+    return tuple(_read_entry(perspective, name, words) for name, words in entries)
 
 
 def written_digest(facts: Iterable[tuple[str, str, str]]) -> str:
@@ -152,7 +222,8 @@ def _entry_words(delivery: Delivery) -> str:
     words = [delivery.state.value]
     words += [_PROTECTED] if delivery.protect else []
     words += [_KEPT] if delivery.on_remove is OnRemove.KEEP else []
-    return ", ".join(words)
+    words += [_ADOPTED] if delivery.adopted else []
+    return ", ".join(words) + (_REASON + delivery.reason if delivery.reason else "")
 
 
 def _read_entry(perspective: Perspective, name: str, words: str) -> Delivery:
@@ -160,12 +231,15 @@ def _read_entry(perspective: Perspective, name: str, words: str) -> Delivery:
     key = DeliveryKey(
         perspective=perspective, product=product, log=None if log == WHOLE_PRODUCT else log
     )
-    state, *flags = words.split(", ")
+    said, _, reason = words.partition(_REASON)
+    state, *flags = said.split(", ")
     return Delivery(
         key=key,
         state=State(state),
         protect=_PROTECTED in flags,
         on_remove=OnRemove.KEEP if _KEPT in flags else OnRemove.CLOSE,
+        reason=reason,
+        adopted=_ADOPTED in flags,
     )
 
 

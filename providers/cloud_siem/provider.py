@@ -21,7 +21,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -37,10 +37,13 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from cloud_siem import preflight, properties, rules
+from cloud_siem import guard, preflight, properties, rules
 from cloud_siem.errors import ApiError, CloudSiemError, RefusedError
+from cloud_siem.guard import Closing
 from cloud_siem.model import (
+    Delivery,
     DeliveryKey,
+    OnRemove,
     Snapshot,
     Standing,
     State,
@@ -138,19 +141,23 @@ class LogDeliveryProvider(_Provider):
 
     @checked
     def check(self, olds: Props, news: Props) -> CheckResult:
-        failures = _failures(rules.delivery_faults(news, _unknown(news)))
+        required = process().settings.require_reason
+        found = rules.delivery_faults(news, _unknown(news), require_reason=required)
+        failures = [CheckFailure(one.field, one.message) for one in found]
         if failures or _unknown(news):
             return CheckResult(news, failures)
         inputs = properties.inputs_of(news)
         moved = properties.differ(olds, inputs, properties.KEY_FIELDS) if olds else []
         if moved:
             return CheckResult(inputs, [_moved(field, olds, inputs) for field in moved])
-        key, state = properties.key_of(inputs), properties.state_of(inputs)
-        process().declare(key, state)
+        delivery = properties.delivery_of(inputs)
+        process().declare(delivery)
         if inputs.get("guarded"):
             _session(inputs).sees(Sight.PART)
-        if not olds or olds.get("state") != inputs["state"]:
-            failures = _live_failures(inputs, [(key, state)], by_delivery=False)
+        if olds and guard.dropped_protection([properties.delivery_of(olds)], [delivery]):
+            failures = [CheckFailure("state", _protected([delivery.key]))]
+        elif not olds or olds.get("state") != inputs["state"]:
+            failures = _live_failures(inputs, [delivery], by_delivery=False)
         return CheckResult(inputs, failures)
 
     @told
@@ -178,6 +185,8 @@ class LogDeliveryProvider(_Provider):
             snapshot = session.look()
             if judge(key, state, snapshot).standing is not Standing.AS_DECLARED:
                 outputs["request_id"] = _switch(session, key, state)
+            else:
+                say(f"{key.name} is {state.value} already: {_BY_HAND}")
             outputs |= _facts(snapshot, key)
         return UpdateResult(inputs | outputs)
 
@@ -198,19 +207,22 @@ class LogDeliveryProvider(_Provider):
     def delete(self, id_: str, props: Props) -> None:
         if properties.state_of(props) is State.CLOSED:
             return
-        key = properties.key_of(props)
+        key, session = properties.key_of(props), _session(props)
         beside = process().declared_beside(key)
-        if props.get("guarded") and _session(props).sight is not Sight.WHOLE:
-            if _session(props).sight is Sight.PART:
-                _refuse_targeted(key)
+        if props.get("guarded") and session.sight is not Sight.WHOLE:
+            _refuse_blind(key, session.sight)
             beside += process().configured_beside(key)
         snapshot = _look(props)
         closing = closable(key, beside, snapshot)
         if not closing:
             say(f"{key.name} is left as it is: this update still declares it.")
+        elif props.get("protect"):
+            raise RefusedError(_protected([key]))
         for one in closing:
             if snapshot.state_of(one) in (State.OPEN, State.PARTIAL):
-                _switch(_session(props), one, State.CLOSED)
+                _switch(session, one, State.CLOSED)
+            elif snapshot.state_of(one) is State.CLOSED:
+                say(f"{one.name} is closed already: {_BY_HAND}")
 
 
 class GateProvider(_Provider):
@@ -221,20 +233,21 @@ class GateProvider(_Provider):
         if _unknown(news):
             return CheckResult(news, [])
         gate = GateBag.read(news)
-        inputs = gate.write()
-        _session(inputs).sees(Sight.PART)
-        moved = properties.differ(olds, inputs, properties.PERSPECTIVE_FIELDS) if olds else []
+        _session(news).sees(Sight.PART)
+        moved = properties.differ(olds, gate.write(), properties.PERSPECTIVE_FIELDS) if olds else []
         if moved:
-            return CheckResult(inputs, [_moved(field, olds, inputs) for field in moved])
-        for key, state in gate.states.items():
-            process().declare(key, state)
-        before = GateBag.read(olds).states if olds else {}
-        failures: list[CheckFailure] = []
-        if before != gate.states:
-            failures = self._compare(inputs, before, gate.states)
+            return CheckResult(gate.write(), [_moved(field, olds, gate.write()) for field in moved])
+        before = GateBag.read(olds) if olds else gate.emptied()
+        gate = gate.carrying(before)
+        for one in gate.deliveries:
+            process().declare(one)
+        failures = self._two_steps(before, gate)
+        if before.states != gate.states:
+            failures += self._held_against_the_account(before, gate)
+            gate = gate if failures else self._adopting(before, gate)
         if not failures:
-            _session(inputs).sees(Sight.WHOLE)
-        return CheckResult(inputs, failures)
+            _session(news).sees(Sight.WHOLE)
+        return CheckResult(gate.write(), failures)
 
     @told
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
@@ -252,27 +265,60 @@ class GateProvider(_Provider):
 
     @told
     def read(self, id_: str, props: Props) -> ReadResult:
-        bag = GateBag.read(props).write()
+        gate = GateBag.read(props)
+        bag = gate.as_seen(_look(props)).write() if gate.deliveries else gate.write()
         return ReadResult(id_, bag, dict(bag))
 
-    def _compare(
-        self, inputs: Props, before: dict[DeliveryKey, State], states: dict[DeliveryKey, State]
-    ) -> list[CheckFailure]:
-        new = [(key, state) for key, state in states.items() if before.get(key) is not state]
-        failures = _live_failures(inputs, new, by_delivery=True)
-        if new and not failures and process().settings.preflight:
-            snapshot = _look(inputs)
-            ready = [k for k, s in new if judge(k, s, snapshot).standing is Standing.AS_DECLARED]
-            if ready:
-                say(
-                    f"{len(ready)} of {len(new)} new or changed deliveries are already as declared"
-                    f" and are adopted without a write: {', '.join(key.name for key in ready)}."
-                )
+    def _two_steps(self, before: GateBag, gate: GateBag) -> list[CheckFailure]:
+        """What needs an update of its own before this one."""
+        found = [
+            CheckFailure(properties.entry_name(key), f"{_protected([key])} {_NOTHING}")
+            for key in guard.dropped_protection(before.deliveries, gate.deliveries)
+        ]
+        if before.on_remove is OnRemove.CLOSE and gate.on_remove is OnRemove.KEEP:
+            found += [
+                CheckFailure(properties.entry_name(key), f"{_kept_too_late(key)} {_NOTHING}")
+                for key in guard.kept_too_late(before.deliveries, gate.deliveries)
+            ]
+        return found
+
+    def _held_against_the_account(self, before: GateBag, gate: GateBag) -> list[CheckFailure]:
+        new = [one for one in gate.deliveries if before.states.get(one.key) is not one.state]
+        bag = gate.write()
+        failures = _live_failures(bag, new, by_delivery=True)
+        if guard.may_close(before.deliveries, gate.deliveries):
+            session = _session(bag)
+            closing = guard.closings(before.deliveries, gate.deliveries, session.look())
+            try:
+                session.admit(closing, opened=before.opened or gate.opened)
+            except RefusedError as error:
+                failures.append(CheckFailure("", f"{error} {_NOTHING}"))
+            else:
+                if not failures:
+                    _say_closing(closing)
         return failures
+
+    def _adopting(self, before: GateBag, gate: GateBag) -> GateBag:
+        """With the word on what is new here and open already; as far as the account was asked."""
+        new = [one for one in gate.deliveries if before.states.get(one.key) is not one.state]
+        if not new or not process().settings.preflight:
+            return gate
+        snapshot = _look(gate.write())
+        ready = [one for one in new if _is_as_declared(one, snapshot)]
+        if ready:
+            say(
+                f"{len(ready)} of {len(new)} new or changed deliveries are already as declared"
+                f" and are adopted without a write: {', '.join(one.key.name for one in ready)}."
+            )
+        return gate.adopting({one.key for one in ready if one.state is State.OPEN})
 
 
 class SettledProvider(_Provider):
-    """Of the settled bookend, which depends on all deliveries: looks after the writes."""
+    """Of the settled bookend, which depends on all deliveries: looks after the writes.
+
+    ``destroy`` deletes it first. So it records what the gate was told, and holds the end of it all
+    to the same rules.
+    """
 
     @checked
     def check(self, olds: Props, news: Props) -> CheckResult:
@@ -282,7 +328,7 @@ class SettledProvider(_Provider):
 
     @told
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
-        changed = properties.differ(olds, news, ["written"])
+        changed = properties.differ(olds, news, ["written", "deliveries"])
         return DiffResult(changes=bool(_unknown(news) or changed))
 
     @told
@@ -293,18 +339,32 @@ class SettledProvider(_Provider):
 
     @told
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
-        self._settle(news)
+        if properties.differ(olds, news, ["written"]):
+            self._settle(news)
         return UpdateResult(_without_provider(news))
 
     @told
     def delete(self, id_: str, props: Props) -> None:
-        if _session(props).sight is Sight.NONE:
-            _session(props).sees(Sight.WHOLE)
+        session, recorded = _session(props), properties.settled_of(props)
+        declared = process().declared(properties.perspective_of(props))
+        protected = guard.dropped_protection(recorded, declared)
+        if protected:
+            raise RefusedError(f"{_protected(protected)} {_NOTHING}")
+        if guard.may_close(recorded, declared):
+            closing = guard.closings(recorded, declared, session.look())
+            opened = sum(one.state is not State.CLOSED for one in recorded)
+            try:
+                session.admit(closing, opened=opened)
+            except RefusedError as error:
+                raise RefusedError(f"{error} {_NOTHING}") from None
+            _say_closing(closing)
+        if session.sight is Sight.NONE:
+            session.sees(Sight.WHOLE)
 
     def _settle(self, props: Props) -> None:
         declared = process().declared(properties.perspective_of(props))
         if declared:
-            _session(props).settle(declared)
+            _session(props).settle({one.key: one.state for one in declared})
 
 
 def _session(bag: properties.Bag) -> Session:
@@ -344,7 +404,7 @@ def _facts(snapshot: Snapshot, key: DeliveryKey) -> Props:
 
 
 def _live_failures(
-    inputs: Props, declared: list[tuple[DeliveryKey, State]], *, by_delivery: bool
+    inputs: Props, declared: list[Delivery], *, by_delivery: bool
 ) -> list[CheckFailure]:
     """What the live account says against new or changed deliveries, in order.
 
@@ -354,7 +414,8 @@ def _live_failures(
     if not declared or not process().settings.preflight:
         return []
     snapshot = _session(inputs).look()
-    found = preflight.faults(sorted(declared, key=lambda one: by_name(one[0])), snapshot)
+    asked = sorted(((one.key, one.state) for one in declared), key=lambda one: by_name(one[0]))
+    found = preflight.faults(asked, snapshot)
     return [
         CheckFailure(properties.entry_name(f.key) if by_delivery else f.field, f.message)
         for f in found
@@ -370,23 +431,58 @@ def _moved(field: str, olds: Props, news: Props) -> CheckFailure:
     )
 
 
-def _refuse_targeted(key: DeliveryKey) -> None:
-    if process().settings.targeted_close:
-        return
-    raise RefusedError(
-        f"{key} was not closed: with --target this run cannot see whether something else in the"
-        " program still declares it. Run without --target, or allow it for one run with"
-        " CLOUD_SIEM_TARGETED_CLOSE=true."
+_BY_HAND = "it was switched by hand, or by another run; nothing is written."
+_NOTHING = "Nothing was closed."
+
+
+def _protected(keys: Sequence[DeliveryKey]) -> str:
+    are = "is recorded as protected" if len(keys) == 1 else "are recorded as protected"
+    return (
+        f"{', '.join(key.name for key in keys)} {are}, and would close or be dropped. That takes"
+        " two updates: one that keeps it open and sets `protect: false`, then this one."
     )
+
+
+def _kept_too_late(key: DeliveryKey) -> str:
+    return (
+        f"{key.name} is removed in the same update that sets `onRemove: keep`. The engine goes by"
+        " what it has recorded, and would close it. That takes two updates: one that keeps the"
+        " entry, so that `keep` is recorded, then one that removes it."
+    )
+
+
+def _say_closing(closing: Sequence[Closing]) -> None:
+    if closing:
+        many = "1 delivery closes" if len(closing) == 1 else f"{len(closing)} deliveries close"
+        say(f"{many}: {guard.names(closing)}. To undo it, declare them open and run `pulumi up`:")
+        for line in guard.undo(closing):
+            say(f"    {line}")
+
+
+def _is_as_declared(one: Delivery, snapshot: Snapshot) -> bool:
+    return judge(one.key, one.state, snapshot).standing is Standing.AS_DECLARED
+
+
+def _refuse_blind(key: DeliveryKey, sight: Sight) -> None:
+    """Refuse a delete in a run that cannot know what else it would close, unless that is meant."""
+    settings = process().settings
+    if sight is Sight.PART and not settings.targeted_close:
+        raise RefusedError(
+            f"{key} was not closed: with --target this run cannot see whether something else in the"
+            " program still declares it. Run without --target, or allow it for one run with"
+            " CLOUD_SIEM_TARGETED_CLOSE=true."
+        )
+    if sight is Sight.NONE and guard.LIMIT.field not in settings.overridden:
+        raise RefusedError(
+            f"{key} was not closed: the settled bookend of its stack is gone, or was left out with"
+            " --target, so nothing counts what this run closes. Run `pulumi up` first, which makes"
+            f" it again; or set {guard.LIMIT.environ_name} to how many this run may close."
+        )
 
 
 def _unknown(bag: Props) -> set[str]:
     """The inputs whose values are not known before the update; the engine marks them so."""
     return {name for name, value in bag.items() if type(value).__name__ == "Unknown"}
-
-
-def _failures(found: list[rules.FieldFault]) -> list[CheckFailure]:
-    return [CheckFailure(one.field, one.message) for one in found]
 
 
 def _without_provider(props: Props) -> Props:

@@ -43,6 +43,7 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
     product: Output[str]
     log: Output[str | None]
     state: Output[str]
+    reason: Output[str | None]
     project: Output[str]
     """The Simple Log Service project that the log flows into."""
     logstore: Output[str]
@@ -62,6 +63,7 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
         product: Input[str],
         log: Input[str] | None = None,
         state: Input[str] = State.OPEN.value,
+        reason: Input[str] | None = None,
         view: Input[str] = View.ACCOUNT.value,
         member: Input[str] | None = None,
         protect: bool = False,
@@ -78,6 +80,7 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
             product: The product code, e.g. ``sas``.
             log: The log code; left out, it is every log of the product.
             state: ``open`` or ``closed``.
+            reason: Why it is closed, in one line; required where ``requireReason`` is set.
             view: ``account`` or ``enterprise``.
             member: The member that the administrator looks at, 16 digits.
             protect: Refuse to close it until this flag was taken off in an update of its own.
@@ -93,6 +96,7 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
             "product": product,
             "log": log,
             "state": state,
+            "reason": reason,
             "protect": protect or None,
             "stack": pulumi.get_stack(),
             "guarded": guarded or None,
@@ -146,6 +150,7 @@ class AccountDeliveries(pulumi.ComponentResource):
             perspective=self._stack.perspective,
             stack=pulumi.get_stack(),
             deliveries=self._stack.deliveries,
+            on_remove=self._stack.on_remove,
         )
         return _Gate(GateProvider(), f"{self._prefix}gate", bag.write(), self._child())
 
@@ -160,6 +165,7 @@ class AccountDeliveries(pulumi.ComponentResource):
             product=one.key.product,
             log=one.key.log,
             state=one.state.value,
+            reason=one.reason or None,
             protect=one.protect,
             on_remove=one.on_remove.value,
             guarded=True,
@@ -170,8 +176,10 @@ class AccountDeliveries(pulumi.ComponentResource):
         facts = [
             Output.all(name, one.state, one.request_id) for name, one in self.deliveries.items()
         ]
+        entries = [properties.entry_name(one.key) for one in self._stack.deliveries]
         bag = properties.perspective_bag(self._stack.perspective) | {
             "stack": pulumi.get_stack(),
+            "deliveries": Output.all(**{entry: getattr(gate, entry) for entry in entries}),
             "written": Output.all(*facts).apply(
                 lambda all_facts: properties.written_digest(tuple(fact) for fact in all_facts)
             ),

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from cloud_siem.keys import CODE, DIGITS, REGIONS, STATES, VIEWS
+from cloud_siem.keys import CODE, DIGITS, REASON, REGIONS, STATES, VIEWS
 from cloud_siem.kinds import Kind, Text
-from cloud_siem.model import WHOLE_PRODUCT
+from cloud_siem.model import WHOLE_PRODUCT, State
 from cloud_siem.wording import Unusable, shown
 
 _CODE = Text(CODE, "its code: up to 128 letters, digits, _ . and -")
@@ -22,7 +22,7 @@ _REQUIRED: Mapping[str, Kind] = {
     "product": _CODE,
     "state": STATES,
 }
-_OPTIONAL: Mapping[str, Kind] = {"member": DIGITS, "log": _CODE}
+_OPTIONAL: Mapping[str, Kind] = {"member": DIGITS, "log": _CODE, "reason": REASON}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +33,13 @@ class FieldFault:
     message: str
 
 
-def delivery_faults(bag: Mapping[str, object], unknown: Collection[str]) -> list[FieldFault]:
+def delivery_faults(
+    bag: Mapping[str, object], unknown: Collection[str], *, require_reason: bool = False
+) -> list[FieldFault]:
     """Every fault of the inputs, by input."""
     return [
         FieldFault(field=name, message=message)
-        for name, message in _messages(bag)
+        for name, message in (*_messages(bag), *_messages_of_state(bag, require_reason))
         if name not in unknown
     ]
 
@@ -53,6 +55,21 @@ def _messages(bag: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield name, "an empty log code would mean the whole product; leave it out to mean that"
         elif message := _message(value, kind):
             yield name, message
+
+
+def _messages_of_state(
+    bag: Mapping[str, object], require_reason: bool
+) -> Iterator[tuple[str, str]]:
+    """What one state needs, and the other has no use for."""
+    opened, closed = (bag.get("state") == one.value for one in (State.OPEN, State.CLOSED))
+    if require_reason and closed and bag.get("reason") is None:
+        yield "reason", "is missing: this stack requires a reason for what is closed"
+    if opened and bag.get("reason") is not None:
+        yield "reason", "is for what is closed; leave it out where the state is open"
+    # A delivery that is declared closed and protected could never be closed again, once somebody
+    # had opened it by hand and a refresh had recorded that.
+    if closed and bag.get("protect"):
+        yield "protect", "is for what is open; leave it out where the state is closed"
 
 
 def _message(value: object, kind: Kind) -> str:

@@ -134,8 +134,16 @@ def _entry() -> Schema:
             },
             "reason": {"description": "Why it is closed.", **REASON.schema()},
         },
-        "if": {"required": ["reason"]},
-        "then": {"properties": {"state": {"const": State.CLOSED.value}}},
+        "allOf": [
+            {
+                "if": {"required": ["reason"]},
+                "then": {"properties": {"state": {"const": State.CLOSED.value}}},
+            },
+            {
+                "if": {"properties": {"state": {"const": State.CLOSED.value}}},
+                "then": {"properties": {"protect": {"enum": [False, "false"]}}},
+            },
+        ],
         "additionalProperties": False,
     }
     return {"anyOf": [STATES.schema(), long]}

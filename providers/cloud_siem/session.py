@@ -18,15 +18,18 @@ must not wait out the same deadline one after the other.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from cloud_siem import guard
 from cloud_siem.api import Api
 from cloud_siem.errors import CloudSiemError, RefusedError, SettleError, StackError
+from cloud_siem.guard import Closing
 from cloud_siem.model import (
+    Delivery,
     DeliveryKey,
     Perspective,
     Region,
@@ -71,6 +74,10 @@ class Session:
         self.written: dict[DeliveryKey, State] = {}
         """What this process wrote."""
         self._sight = Sight.NONE
+        self._fuse = threading.Lock()
+        self._admitted: dict[DeliveryKey, Closing] = {}
+        self._opened = 0
+        """How many deliveries the stack had declared open, as far as a bookend has told."""
 
     @property
     def sight(self) -> Sight:
@@ -107,12 +114,52 @@ class Session:
                 self._once(self._check_identity)
                 self._proved = True
 
+    def admit(self, closing: Sequence[Closing], *, opened: int = 0) -> None:
+        """Let all of these closes happen in this run, or none.
+
+        The one door to every close: the bookends ask for all that they know of before anything
+        runs, and each write asks for itself, so that what no bookend was asked of is counted, too.
+
+        Args:
+            closing: What would be closed; what was let in before does not count twice.
+            opened: How many deliveries the stack had declared open, from who knows it.
+
+        Raises:
+            RefusedError: The run would close more than the limit, or the account's last open log.
+        """
+        snapshot = self.look()
+        with self._fuse:
+            self._opened = max(self._opened, opened)
+            new = [one for one in closing if one.key not in self._admitted]
+            together = [*self._admitted.values(), *new]
+            refusal = new and guard.refusal(
+                together,
+                opened=self._opened,
+                left_open=guard.left_open(together, snapshot),
+                settings=self._api.settings,
+            )
+            if refusal:
+                raise RefusedError(f"{refusal} {guard.way_out(len(together))}")
+            self._admitted |= {one.key: one for one in new}
+
     def switch(self, key: DeliveryKey, state: State) -> str:
-        """Open or close; returns the RequestId. Whether it shows is for ``settle``."""
+        """Open or close; returns the RequestId. Whether it shows is for ``settle``.
+
+        :raises RefusedError: closing it would be over the limit.
+        """
+        if state is State.CLOSED:
+            self._fused(key)
         self.prove()
         request_id = self._api.switch(key, state)
         self.written[key] = state
         return request_id
+
+    def _fused(self, key: DeliveryKey) -> None:
+        self.look()
+        try:
+            self.admit([Closing(key=key)])
+        except RefusedError as error:
+            raise RefusedError(f"{key} was not closed. {error}") from None
 
     def settle(self, declared: Mapping[DeliveryKey, State]) -> None:
         """Look until the account shows what is declared.
@@ -202,7 +249,7 @@ class Process:
         self._clock = clock or Clock()
         self._lock = threading.Lock()
         self._sessions: dict[Perspective, Session] = {}
-        self._declared: dict[tuple[str, Region, str], dict[DeliveryKey, State]] = {}
+        self._declared: dict[tuple[str, Region, str], dict[DeliveryKey, Delivery]] = {}
         """By what a key switches but for the log: so that a delete finds its neighbors at once."""
 
     @cached_property
@@ -231,20 +278,21 @@ class Process:
                 self._sessions[perspective] = session
             return session
 
-    def declare(self, key: DeliveryKey, state: State) -> None:
+    def declare(self, delivery: Delivery) -> None:
         """Record what this run declares."""
         with self._lock:
-            self._declared.setdefault(key.switch[:3], {})[key] = state
+            self._declared.setdefault(delivery.key.switch[:3], {})[delivery.key] = delivery
 
-    def declared(self, perspective: Perspective) -> dict[DeliveryKey, State]:
-        """What this run declares from a perspective, as far as the engine has told."""
+    def declared(self, perspective: Perspective) -> tuple[Delivery, ...]:
+        """What this run declares from a perspective, as far as the engine has told, in order."""
         with self._lock:
-            return {
-                key: state
+            found = [
+                one
                 for neighbors in self._declared.values()
-                for key, state in neighbors.items()
-                if key.perspective == perspective
-            }
+                for one in neighbors.values()
+                if one.key.perspective == perspective
+            ]
+        return tuple(sorted(found, key=lambda one: by_name(one.key)))
 
     def declared_beside(self, key: DeliveryKey) -> tuple[DeliveryKey, ...]:
         """What this run declares of the key's product, from any perspective."""

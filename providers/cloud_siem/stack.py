@@ -290,7 +290,8 @@ class _Builder:
         if isinstance(value, dict):
             return self._long_form(path, key, value, default)
         state = self._state(path, value)
-        return Delivery(key=key, state=state, protect=default.protect, on_remove=default.on_remove)
+        protect = default.protect and state is State.OPEN
+        return Delivery(key=key, state=state, protect=protect, on_remove=default.on_remove)
 
     def _long_form(
         self, path: Keys, key: DeliveryKey, entry: Mapping[str, object], default: _Default
@@ -304,13 +305,17 @@ class _Builder:
         on_remove = self._long(path, entry, "onRemove", ON_REMOVES)
         protect = self._long(path, entry, "protect", Switch())
         reason = self._long(path, entry, "reason", REASON)
+        implied = default.protect and state is State.OPEN
         if reason is not None and state is State.OPEN:
             hint = "a reason is for what is closed; remove it"
             self._note((*path, "reason"), "the entry is open", hint, at_key=True)
+        if protect is True and state is State.CLOSED:
+            hint = "protect is for what is open; remove it"
+            self._note((*path, "protect"), "the entry is closed", hint, at_key=True)
         return Delivery(
             key=key,
             state=state,
-            protect=protect if isinstance(protect, bool) else default.protect,
+            protect=protect if isinstance(protect, bool) else implied,
             on_remove=OnRemove(on_remove) if isinstance(on_remove, str) else default.on_remove,
             reason=reason if isinstance(reason, str) else "",
         )

@@ -143,6 +143,7 @@ class Engine:
             "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
             "CLOUD_SIEM_ENDPOINT": self.siem.url,
             "CLOUD_SIEM_REQUEST_RATE": "100000",
+            "CLOUD_SIEM_CLOSE_LIMIT": "100",
         }
         if self.quick:
             self.environment["PYTHONPATH"] = str(self._without_pip())

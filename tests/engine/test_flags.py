@@ -30,9 +30,8 @@ def test_flags_hold_from_the_update_that_recorded_them(
     refused = engine.preview()
 
     assert refused.code == 1
-    assert refused.calls == ()
-    assert "cannot be deleted" in refused.diagnostics
-    assert "because it is protected" in refused.diagnostics
+    assert refused.writes == []
+    assert f"sas/{PROC} is recorded as protected, and would close or be dropped." in refused.text
 
     engine.declare({"sas": {PROC: "open"}, "waf": {"*": "open"}})
     kept = engine.up()

@@ -37,7 +37,11 @@ def test_the_harness_does_what_the_engine_does(
     with EmulatorServer(small_world()) as ours, EmulatorServer(small_world()) as theirs:
         engine = engine_on(theirs)
         harness = Harness(
-            environ={"CLOUD_SIEM_ENDPOINT": ours.url, "CLOUD_SIEM_REQUEST_RATE": "100000"},
+            environ={
+                "CLOUD_SIEM_ENDPOINT": ours.url,
+                "CLOUD_SIEM_REQUEST_RATE": "100000",
+                "CLOUD_SIEM_CLOSE_LIMIT": "100",
+            },
             folder=tmp_path,
         )
         for deliveries in STORY:

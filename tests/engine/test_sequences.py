@@ -64,6 +64,7 @@ class OnEngine:
         return {
             f"{PARENT if PARENT in one['urn'] else ''}|{one['urn'].rpartition('::')[2]}": Was(
                 product=one["inputs"]["product"],
+                state=one["inputs"]["state"],
                 log=one["inputs"].get("log"),
                 protect=one.get("protect", False),
                 keep=one.get("retainOnDelete", False),

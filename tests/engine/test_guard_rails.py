@@ -1,0 +1,155 @@
+"""The guard rails on the real engine; tests/test_guard_rails.py has every rule by itself."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from siem_emulator import EmulatorServer
+from tests.engine.engine import Engine, Result
+
+TRAIL = {"actiontrail": {"cloud_siem_trail_actiontrail": "open"}}
+"""The one log that is open from the start."""
+DNS, PROC = "cloud_siem_aegis_dns", "cloud_siem_aegis_proc"
+NO_LIMIT = {"CLOUD_SIEM_CLOSE_LIMIT": ""}
+
+
+@pytest.fixture(autouse=True)
+def with_the_limit(engine: Engine) -> None:
+    """The other engine tests allow every close."""
+    engine.environment["CLOUD_SIEM_CLOSE_LIMIT"] = ""
+
+
+def single_logs(siem: EmulatorServer, number: int) -> dict[str, dict[str, Any]]:
+    """So many logs, all declared open; the first is open from the start."""
+    found: dict[str, dict[str, Any]] = {}
+    for product in sorted(set(siem.world.catalog.products) - siem.world.first.not_connected):
+        for log in siem.world.catalog.products[product].logs:
+            if product != "bastionhost" and sum(map(len, found.values())) < number:
+                found.setdefault(product, {})[log.code] = "open"
+    return found
+
+
+def refused(result: Result, numbers: str) -> None:
+    assert result.code == 1, result.text
+    assert result.writes == []
+    assert numbers in result.text
+    assert "Nothing was closed." in result.text
+    assert "Traceback" not in result.text
+
+
+def test_twenty_open_deliveries_are_not_cut_to_two_by_accident(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """Refused at preview, in every update and by every destroy, with no call that closes; also by
+    what is left when the bookend is deleted by itself; allowed for one run, it is told how to undo.
+    """
+    engine.declare(single_logs(siem, 20), closeLimit="30%")
+    assert engine.up().code == 0
+    before = siem.open_logs()
+    engine.declare(single_logs(siem, 2), closeLimit="30%")
+    numbers = "18 deliveries would close, of a stack that has 20 open; cloud-siem:closeLimit is 6"
+
+    refused(engine.preview(), numbers)
+    for _ in range(3):
+        refused(engine.up("--continue-on-error"), numbers)
+
+    all_of_it = "20 deliveries would close, of a stack that has 20 open; cloud-siem:closeLimit is 6"
+    engine.declare(single_logs(siem, 2), closeLimit=100)
+    refused(engine.destroy(), all_of_it)
+    refused(engine.destroy("--continue-on-error"), all_of_it)
+    assert siem.open_logs() == before
+
+    allowed = engine.up(CLOUD_SIEM_CLOSE_LIMIT="18")
+    assert allowed.code == 0, allowed.text
+    assert len(allowed.writes) == 18
+    assert "18 deliveries close: " in allowed.text
+    assert "cfw: {cloud_siem_cfw_alert: open, cloud_siem_cfw_flow: open}" in allowed.text
+
+    alone = engine.destroy("--target", engine.resources["settled"]["urn"])
+    left = engine.destroy(CLOUD_SIEM_CLOSE_LIMIT="")
+    assert (alone.code, alone.writes) == (1, []), "the last open log is among the two"
+    refused(left, "The last open log of the account would close")
+
+
+def test_nothing_protected_closes_by_one_edit_and_keep_is_applied_first(engine: Engine) -> None:
+    """Not even with the engine's own flag taken off, nor by a destroy, however much is allowed."""
+    protected = {"state": "open", "protect": True}
+    engine.declare({**TRAIL, "sas": {DNS: protected, PROC: "open"}})
+    assert engine.up().code == 0
+    assert engine.run("state", "unprotect", "--all", "--yes").code == 0
+
+    engine.declare({**TRAIL, "sas": {DNS: "closed"}})
+    refused(engine.up(CLOUD_SIEM_CLOSE_LIMIT="100"), f"sas/{DNS} is recorded as protected")
+    refused(engine.destroy(CLOUD_SIEM_CLOSE_LIMIT="100"), f"sas/{DNS} is recorded as protected")
+
+    engine.declare({**TRAIL, "sas": {DNS: protected}}, onRemove="keep")
+    refused(engine.up(), f"sas/{PROC} is removed in the same update that sets `onRemove: keep`")
+
+    engine.declare({**TRAIL, "sas": {DNS: "open", PROC: "open"}}, onRemove="keep")
+    assert engine.up().code == 0
+    closed = {"state": "closed", "reason": "CHG-1234 too loud"}
+    engine.declare({**TRAIL, "sas": {DNS: closed}}, onRemove="keep")
+    done = engine.up()
+
+    assert done.code == 0, done.text
+    assert done.writes == [f"close sas/{DNS}"]
+    assert engine.resources[f"sas/{DNS}"]["outputs"]["reason"] == "CHG-1234 too loud"
+
+
+def test_what_is_switched_by_hand_after_the_preview_is_told_and_not_written(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """The update looks again before it writes."""
+    engine.declare({**TRAIL, "sas": {DNS: "open", PROC: "open"}})
+    assert engine.up().code == 0
+    engine.declare({**TRAIL, "sas": {DNS: "closed"}})
+    previewed = engine.preview("--diff")
+
+    assert previewed.code == 0
+    assert f'sas/{DNS} : "open" => "closed"' in " ".join(previewed.text.split())
+    assert f"2 deliveries close: sas/{DNS}, sas/{PROC}." in previewed.text
+
+    siem.switch("sas", DNS, state="closed")
+    siem.switch("sas", PROC, state="closed")
+    done = engine.up()
+
+    assert done.code == 0, done.text
+    assert done.writes == []
+    for log in (DNS, PROC):
+        assert f"sas/{log} is closed already: it was switched by hand" in done.text
+
+
+def test_of_two_updates_at_once_the_backend_lets_one_through(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """The other one is told, and writes nothing."""
+    siem.configure(latency_ms=1500)
+    engine.declare({**TRAIL, "sas": {DNS: "open", PROC: "open"}})
+
+    with ThreadPoolExecutor(2) as both:
+        results = list(both.map(lambda _: engine.up(), range(2)))
+
+    assert sorted(one.code > 0 for one in results) == [False, True]
+    lost = next(one for one in results if one.code)
+    assert "the stack is currently locked" in lost.text
+    assert len(siem.calls_of("OpenDelivery")) == 2
+
+
+def test_with_target_the_fuse_counts(engine: Engine, siem: EmulatorServer) -> None:
+    """``--target`` gets past the gate: no more than the limit closes in one run."""
+    eight = single_logs(siem, 8)
+    engine.declare(eight)
+    assert engine.up().code == 0
+    names = [f"{product}/{log}" for product, logs in eight.items() for log in logs][1:]
+    closed = {product: dict.fromkeys(logs, "closed") for product, logs in eight.items()}
+    engine.declare({**closed, **TRAIL})
+
+    targets = [text for name in names for text in ("--target", engine.resources[name]["urn"])]
+    done = engine.up(*targets)
+
+    assert done.code == 1
+    assert len(done.writes) == 5
+    assert "was not closed. 6 deliveries would close; cloud-siem:closeLimit is 5." in done.text
