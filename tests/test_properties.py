@@ -156,14 +156,19 @@ DELIVERIES = st.builds(
 )
 
 
-@given(deliveries=st.lists(DELIVERIES, unique_by=lambda one: one.key.id, max_size=8))
-def test_what_the_gate_is_told_it_reads_back(deliveries: list[Delivery]) -> None:
-    gate = GateBag(perspective=HERE, stack="prod", deliveries=tuple(deliveries))
+@given(
+    deliveries=st.lists(DELIVERIES, unique_by=lambda one: one.key.id, max_size=8),
+    tags=st.dictionaries(CODES, st.text(), max_size=3),
+)
+def test_what_the_gate_is_told_it_reads_back(
+    deliveries: list[Delivery], tags: dict[str, str]
+) -> None:
+    gate = GateBag(perspective=HERE, stack="prod", deliveries=tuple(deliveries), tags=tags)
     written = gate.write()
     back = GateBag.read(json.loads(json.dumps(written)))
 
     assert set(back.deliveries) == set(deliveries)
-    assert (back.perspective, back.stack) == (HERE, "prod")
+    assert (back.perspective, back.stack, back.tags) == (HERE, "prod", tags)
     assert back.states == {one.key: one.state for one in deliveries}
     assert back.write() == written, "reading and writing again changes nothing"
 
@@ -183,6 +188,7 @@ def test_the_gate_names_each_delivery_in_words_for_people() -> None:
 
     assert bag["waf/*"] == "closed, protected, kept"
     assert bag["sas/cloud_siem_aegis_proc"] == "open"
+    assert "tags" not in bag, "what is not set is not there"
 
 
 # --- the settled bookend -------------------------------------------------------------------------

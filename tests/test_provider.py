@@ -593,6 +593,18 @@ def test_the_gates_diff_has_every_entry_and_not_the_stacks_name() -> None:
 
 
 @pytest.mark.usefixtures("begin")
+def test_new_tags_are_recorded_without_a_call(siem: EmulatorServer) -> None:
+    """A policy goes by them; no delivery does."""
+    before = gate((AUDIT, State.OPEN))
+    after = before | {"tags": {"env": "prod"}}
+
+    assert GATE.check(before, after).inputs == after
+    assert GATE.diff("id", before, after).changes is True
+    assert GATE.update("id", before, after).outs == after
+    assert actions(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
 def test_the_gate_records_what_it_was_told() -> None:
     """And a refresh leaves it as it was."""
     told = GateBag(

@@ -87,6 +87,13 @@ def test_a_stack_is_its_deliveries_between_a_gate_and_a_settled_bookend(run: Run
     assert found["gate"].inputs["waf/*"] == "closed"
 
 
+def test_the_gate_carries_the_stacks_tags(run: Run) -> None:
+    stack = stack_of({}, **{"cloud-siem:tags": {"env": "prod"}})
+    found = run(lambda: AccountDeliveries("deliveries", stack))
+
+    assert found["gate"].inputs["tags"] == {"env": "prod"}
+
+
 def test_a_delivery_has_flat_inputs_and_none_that_are_not_set(run: Run) -> None:
     stack = stack_of({"sas": {PROC: "open"}, "waf": {"*": "open"}})
     found = run(lambda: AccountDeliveries("deliveries", stack))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cloud_siem.model import (
     WHOLE_PRODUCT,
@@ -134,6 +134,8 @@ class GateBag:
     deliveries: tuple[Delivery, ...]
     on_remove: OnRemove = OnRemove.CLOSE
     """What removing an entry does, where the entry did not say so itself."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Carried for policies; in the bag one nested key, which is not there without tags."""
 
     @classmethod
     def read(cls, bag: Bag) -> GateBag:
@@ -144,12 +146,14 @@ class GateBag:
             stack=stack_of(bag),
             deliveries=read_entries(perspective, bag),
             on_remove=OnRemove(bag.get("on_remove", OnRemove.CLOSE.value)),
+            tags=_tags_of(bag),
         )
 
     def write(self) -> dict[str, object]:
         """The normal form."""
         flags = {"on_remove": "keep"} if self.on_remove is OnRemove.KEEP else {}
-        own = perspective_bag(self.perspective) | {"stack": self.stack} | flags
+        carried = _set({"stack": self.stack, "tags": dict(self.tags) or None})
+        own = perspective_bag(self.perspective) | carried | flags
         return own | write_entries(self.deliveries)
 
     @property
@@ -241,6 +245,11 @@ def _read_entry(perspective: Perspective, name: str, words: str) -> Delivery:
         reason=reason,
         adopted=_ADOPTED in flags,
     )
+
+
+def _tags_of(bag: Bag) -> dict[str, str]:
+    tags = bag.get("tags")
+    return {str(name): str(tag) for name, tag in tags.items()} if isinstance(tags, Mapping) else {}
 
 
 def _set(bag: Bag) -> dict[str, object]:

@@ -151,6 +151,7 @@ class AccountDeliveries(pulumi.ComponentResource):
             stack=pulumi.get_stack(),
             deliveries=self._stack.deliveries,
             on_remove=self._stack.on_remove,
+            tags=self._stack.tags,
         )
         return _Gate(GateProvider(), f"{self._prefix}gate", bag.write(), self._child())
 
