@@ -13,6 +13,7 @@ import progress
 import setup
 from places import CHECKOUT, REQUIREMENTS
 
+PACK = (CHECKOUT / "policies" / "requirements.txt").read_text()
 LOCKS = sorted(REQUIREMENTS.glob("*.txt"))
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 RUNTIME = PROJECT["project"]["dependencies"]
@@ -39,7 +40,13 @@ def test_each_pin_has_hashes_and_no_registry_is_named(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "wanted"), [("runtime.txt", RUNTIME), ("oldest.txt", RUNTIME), ("dev.txt", DEV)]
+    ("file", "wanted"),
+    [
+        ("runtime.txt", RUNTIME),
+        ("oldest.txt", RUNTIME),
+        ("dev.txt", DEV),
+        ("policies.txt", re.findall(r"^[^#\n]+", PACK, re.MULTILINE)),
+    ],
 )
 def test_the_lock_answers_what_the_project_asks_for(file: str, wanted: list[str]) -> None:
     pins = _pins(file)

@@ -56,11 +56,24 @@ def oldest() -> Path:
 
     The project is not in it: the checkout that a run is about goes onto its path.
     """
-    lock = REQUIREMENTS / "oldest.txt"
+    return _environment("oldest", "the oldest packages")
+
+
+@pytest.fixture(scope="session")
+def pack_venv() -> Path:
+    """The policy pack's own environment, made once into the cache.
+
+    Its own, since pulumi-policy holds protobuf at a version before the one that we run with.
+    """
+    return _environment("policies", "what the policy pack needs")
+
+
+def _environment(name: str, what: str) -> Path:
+    lock = REQUIREMENTS / f"{name}.txt"
     python = f"{platform.python_version()} {sys.base_prefix}".encode()
-    folder = cache("oldest")
+    folder = cache(name)
     venv = folder / setup.short(lock.read_bytes() + python)
-    with locked(folder, "Another run is installing the oldest packages; waiting for it."):
+    with locked(folder, f"Another run is installing {what}; waiting for it."):
         if not venv.exists():
             with beside(venv) as partial:
                 make_venv(partial)
