@@ -4,6 +4,7 @@
 
     CloudSiemError            any failure that a person can act on
     ├── StackError            a stack file or a stack's config is not usable; has all reasons
+    ├── PlanError             a saved preview is not one, or is not whole
     ├── RefusedError          a guard rail said no, before anything was written
     ├── ApiError              a call to the cloud did not do what was asked
     │   ├── DeniedError       no permission (RAM), or credentials that do not count
@@ -78,6 +79,10 @@ class StackError(CloudSiemError):
     @staticmethod
     def _text(reasons: Sequence[Reason]) -> str:
         return "\n".join(str(reason) for reason in reasons)
+
+
+class PlanError(CloudSiemError):
+    """A saved preview is not one, or is not whole."""
 
 
 class RefusedError(CloudSiemError):

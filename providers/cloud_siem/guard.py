@@ -23,6 +23,8 @@ from cloud_siem.model import (
 from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, Settings
 
 LIMIT = BY_CONFIG_KEY[f"{PREFIX}closeLimit"]
+NOTHING_CLOSED = "Nothing was closed."
+"""How the refusal of a whole update ends; so that a failed preview tells what failed it."""
 _GOES_DARK = (State.OPEN, State.PARTIAL)
 _NAMED = 30
 """So many deliveries are named in one sentence; the gate's own diff has all of them."""

@@ -272,12 +272,14 @@ class GateProvider(_Provider):
     def _two_steps(self, before: GateBag, gate: GateBag) -> list[CheckFailure]:
         """What needs an update of its own before this one."""
         found = [
-            CheckFailure(properties.entry_name(key), f"{_protected([key])} {_NOTHING}")
+            CheckFailure(properties.entry_name(key), f"{_protected([key])} {guard.NOTHING_CLOSED}")
             for key in guard.dropped_protection(before.deliveries, gate.deliveries)
         ]
         if before.on_remove is OnRemove.CLOSE and gate.on_remove is OnRemove.KEEP:
             found += [
-                CheckFailure(properties.entry_name(key), f"{_kept_too_late(key)} {_NOTHING}")
+                CheckFailure(
+                    properties.entry_name(key), f"{_kept_too_late(key)} {guard.NOTHING_CLOSED}"
+                )
                 for key in guard.kept_too_late(before.deliveries, gate.deliveries)
             ]
         return found
@@ -292,7 +294,7 @@ class GateProvider(_Provider):
             try:
                 session.admit(closing, opened=before.opened or gate.opened)
             except RefusedError as error:
-                failures.append(CheckFailure("", f"{error} {_NOTHING}"))
+                failures.append(CheckFailure("", f"{error} {guard.NOTHING_CLOSED}"))
             else:
                 if not failures:
                     _say_closing(closing)
@@ -349,14 +351,14 @@ class SettledProvider(_Provider):
         declared = process().declared(properties.perspective_of(props))
         protected = guard.dropped_protection(recorded, declared)
         if protected:
-            raise RefusedError(f"{_protected(protected)} {_NOTHING}")
+            raise RefusedError(f"{_protected(protected)} {guard.NOTHING_CLOSED}")
         if guard.may_close(recorded, declared):
             closing = guard.closings(recorded, declared, session.look())
             opened = sum(one.state is not State.CLOSED for one in recorded)
             try:
                 session.admit(closing, opened=opened)
             except RefusedError as error:
-                raise RefusedError(f"{error} {_NOTHING}") from None
+                raise RefusedError(f"{error} {guard.NOTHING_CLOSED}") from None
             _say_closing(closing)
         if session.sight is Sight.NONE:
             session.sees(Sight.WHOLE)
@@ -432,7 +434,6 @@ def _moved(field: str, olds: Props, news: Props) -> CheckFailure:
 
 
 _BY_HAND = "it was switched by hand, or by another run; nothing is written."
-_NOTHING = "Nothing was closed."
 
 
 def _protected(keys: Sequence[DeliveryKey]) -> str:

@@ -63,3 +63,11 @@ def key_shown(key: str) -> str:
     """A key as messages show it in the path to a fault: as it is, where that is short and plain."""
     odd = key.strip() != key or not key or not key.isprintable()
     return _quoted(key) if odd or len(key) > _CLIPPED or looks_secret(key) else key
+
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~@])")
+
+
+def markdown_escaped(text: str) -> str:
+    """Text that Markdown shows as it is: no markup, no mention, no cell's end, on one line."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

@@ -49,6 +49,11 @@ COMMANDS = (
         help="show the deliveries of a stack's account as they are now",
     ),
     Command(
+        name="review",
+        module="cloud_siem.cli.review",
+        help="say what a saved preview opens and closes, and whether it may",
+    ),
+    Command(
         name="emulator",
         module="siem_emulator.command",
         help="run and steer an embedded Cloud SIEM on this machine",

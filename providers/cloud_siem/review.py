@@ -1,0 +1,227 @@
+"""``pulumi preview --json`` -> what opens, what closes, and whether the guard rails allow it.
+
+Pure; called by ``cloud-siem review``. The plan has what is recorded (``oldState``) and what the
+program declares (``newState``), not the account: what was switched by hand since shows only in a
+preview with ``--refresh``. A removed delivery has the op ``delete`` whether it is closed or kept;
+the recorded flag tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from cloud_siem import guard, properties
+from cloud_siem.errors import PlanError, RefusedError
+from cloud_siem.guard import Closing
+from cloud_siem.model import DeliveryKey, State, by_name
+from cloud_siem.properties import GateBag
+from cloud_siem.settings import Settings
+
+_TYPE = "pulumi-python:dynamic/cloud-siem:"
+_DELIVERY, _GATE = f"{_TYPE}LogDelivery", f"{_TYPE}Gate"
+
+
+class Effect(Enum):
+    """What an update does to one delivery."""
+
+    CLOSES = "closes"
+    OPENS = "opens"
+    ADOPTED = "is adopted"
+    """Open already, and new to the stack: recorded without a write."""
+    KEPT = "is forgotten"
+    """Removed with ``onRemove: keep``: it stays as it is."""
+    MOVED = "moves"
+    """Removed under one name and declared under another: it stays as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One delivery that an update touches."""
+
+    key: DeliveryKey
+    effect: Effect
+    why: str
+    """The rest of the sentence, e.g. ``its entry is removed``."""
+    adopted: bool = False
+    """Whether it was open before the stack had it."""
+
+    @property
+    def sentence(self) -> str:
+        """E.g. ``sas/x closes: its entry is removed``."""
+        return f"{self.key.name} {self.effect.value}: {self.why}"
+
+    @property
+    def undo(self) -> str:
+        """The line of the stack file that opens it again; empty where nothing closes."""
+        closes = self.effect is Effect.CLOSES
+        return guard.undo([Closing(key=self.key)])[0] if closes else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """What one plan does."""
+
+    changes: tuple[Change, ...]
+    """What closes first, then in the order of ``by_name``."""
+    dark: tuple[str, ...]
+    """Products of which something is open now, and nothing will be."""
+    refusal: str
+    """Why the guard rails do not allow it, and what would; empty when they do."""
+
+    def of(self, effect: Effect) -> tuple[Change, ...]:
+        return tuple(one for one in self.changes if one.effect is effect)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """One of our resources in the plan: as recorded, and as it will be."""
+
+    kind: str
+    old: Mapping[str, Any] | None
+    new: Mapping[str, Any] | None
+    adopted: bool = False
+    retained: bool = False
+
+
+def review_plan(plan: object, environ: Mapping[str, str]) -> Review:
+    """Read a plan; the limit is that of the stack's config in it, or of the environment.
+
+    :raises PlanError: it is not what ``pulumi preview --json`` prints, or the preview failed.
+    :raises RefusedError: a guard rail refused the preview.
+    :raises StackError: the config in it has faults.
+    """
+    steps = list(_steps(plan))
+    deliveries = [one for one in steps if one.kind == _DELIVERY]
+    settings = Settings.read(_config(plan), environ)
+    changes = sorted(_changes(deliveries, _adopted(steps)), key=_order)
+    closing = [
+        Closing(key=one.key, adopted=one.adopted) for one in changes if one.effect is Effect.CLOSES
+    ]
+    before, after = _open(one.old for one in deliveries), _open(one.new for one in deliveries)
+    after |= {one.key for one in changes if one.effect is Effect.KEPT}
+    refusal = guard.refusal(closing, opened=len(before), left_open=len(after), settings=settings)
+    return Review(
+        changes=tuple(changes),
+        dark=tuple(sorted({one.product for one in before} - {one.product for one in after})),
+        refusal=f"{refusal} {guard.way_out(len(closing))}" if refusal else "",
+    )
+
+
+# --- what becomes of each -------------------------------------------------------------------------
+
+
+def _order(change: Change) -> tuple[bool, tuple[str, str]]:
+    return (change.effect is not Effect.CLOSES, by_name(change.key))
+
+
+def _open(bags: Iterable[Mapping[str, Any] | None]) -> set[DeliveryKey]:
+    return {
+        properties.key_of(bag)
+        for bag in bags
+        if bag is not None and properties.state_of(bag) is not State.CLOSED
+    }
+
+
+def _changes(steps: Sequence[_Step], adopted: set[DeliveryKey]) -> Iterator[Change]:
+    declared = {properties.key_of(one.new) for one in steps if one.new is not None}
+    for step in steps:
+        if step.new is None and step.old is not None:
+            if properties.state_of(step.old) is not State.CLOSED:
+                yield _removed(step, properties.key_of(step.old), declared)
+        elif step.new is not None:
+            yield from _declared(step, step.new, adopted)
+
+
+def _declared(step: _Step, new: Mapping[str, Any], adopted: set[DeliveryKey]) -> Iterator[Change]:
+    key, state = properties.key_of(new), properties.state_of(new)
+    was = properties.state_of(step.old) if step.old else None
+    if was is state:
+        return
+    reason = f", for the reason {new['reason']}" if new.get("reason") else ""
+    if was is not None:
+        why = f"it is {was.value}, declared {state.value}{reason}"
+    elif state is State.OPEN:
+        why = "it is new here"
+    else:
+        why = f"it is declared closed{reason}, and new here: it may be open now"
+    effect = Effect.OPENS if state is State.OPEN else Effect.CLOSES
+    if was is None and key in adopted:
+        effect, why = Effect.ADOPTED, "it is open already, and new here; nothing is written"
+    yield Change(key=key, effect=effect, why=why, adopted=step.adopted)
+
+
+def _removed(step: _Step, key: DeliveryKey, declared: set[DeliveryKey]) -> Change:
+    if step.retained:
+        effect, why = Effect.KEPT, "its entry is removed, with onRemove: keep; it stays open"
+    elif any(other.covers(key) for other in declared):
+        effect, why = Effect.MOVED, "the program declares it in another place; it stays open"
+    elif any(key.covers(other) for other in declared):
+        effect, why = Effect.CLOSES, "all its logs but those that are declared singly now"
+    else:
+        effect, why = Effect.CLOSES, "its entry is removed"
+    return Change(key=key, effect=effect, why=why, adopted=step.adopted)
+
+
+def _adopted(steps: Iterable[_Step]) -> set[DeliveryKey]:
+    """What the gate, which has looked, found to be open already."""
+    gates = (GateBag.read(one.new) for one in steps if one.kind == _GATE and one.new is not None)
+    return {one.key for gate in gates for one in gate.deliveries if one.adopted}
+
+
+# --- the plan -------------------------------------------------------------------------------------
+
+
+def _steps(plan: object) -> Iterator[_Step]:
+    """The steps for what is ours; those of a refresh only say what was found, and come again."""
+    if not isinstance(plan, dict) or not isinstance(plan.get("steps", []), list):
+        raise PlanError("this is not what `pulumi preview --json` prints: it has no list of steps")
+    _refuse_failed(plan)
+    for at, step in enumerate(plan.get("steps", [])):
+        if not isinstance(step, dict):
+            raise PlanError(f"steps[{at}] is no object")
+        if step.get("op") != "refresh" and _type_of(step) in (_DELIVERY, _GATE):
+            yield _step(step, at)
+
+
+def _refuse_failed(plan: Mapping[str, Any]) -> None:
+    """What a failed preview shows is not whole: nothing can be said of what it would close."""
+    diagnostics = [one for one in plan.get("diagnostics") or () if isinstance(one, dict)]
+    failed = [
+        str(one.get("message", "")).strip() for one in diagnostics if one.get("severity") == "error"
+    ]
+    refused = [text for text in failed if guard.NOTHING_CLOSED in text]
+    if refused:
+        raise RefusedError("\n".join(refused))
+    if failed:
+        raise PlanError("the preview failed, and what it shows is not whole:\n" + "\n".join(failed))
+
+
+def _config(plan: object) -> Mapping[str, object]:
+    config = plan.get("config") if isinstance(plan, dict) else None
+    return {str(key): value for key, value in (config or {}).items() if ":" in str(key)}
+
+
+def _type_of(step: Mapping[str, Any]) -> object:
+    state = step.get("newState") or step.get("oldState")
+    return state.get("type") if isinstance(state, dict) else None
+
+
+def _step(step: Mapping[str, Any], at: int) -> _Step:
+    old, new = step.get("oldState"), step.get("newState")
+    try:
+        found = _Step(
+            kind=str(_type_of(step)),
+            old=old["inputs"] if old else None,
+            new=new["inputs"] if new else None,
+            adopted=bool(((old or {}).get("outputs") or {}).get("adopted")),
+            retained=bool((old or {}).get("retainOnDelete")),
+        )
+        for bag in (found.old, found.new):
+            if bag is not None:
+                properties.perspective_of(bag)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PlanError(f"steps[{at}] is not a step of this project: {error!r}") from None
+    return found
