@@ -294,7 +294,8 @@ class GateProvider(_Provider):
             try:
                 session.admit(closing, opened=before.opened or gate.opened)
             except RefusedError as error:
-                failures.append(CheckFailure("", f"{error} {guard.NOTHING_CLOSED}"))
+                message = f"{gate.perspective}: {error} {guard.NOTHING_CLOSED}"
+                failures.append(CheckFailure("", message))
             else:
                 if not failures:
                     _say_closing(closing)
@@ -348,7 +349,7 @@ class SettledProvider(_Provider):
     @told
     def delete(self, id_: str, props: Props) -> None:
         session, recorded = _session(props), properties.settled_of(props)
-        declared = process().declared(properties.perspective_of(props))
+        declared = process().declared(session.perspective)
         protected = guard.dropped_protection(recorded, declared)
         if protected:
             raise RefusedError(f"{_protected(protected)} {guard.NOTHING_CLOSED}")
@@ -358,7 +359,8 @@ class SettledProvider(_Provider):
             try:
                 session.admit(closing, opened=opened)
             except RefusedError as error:
-                raise RefusedError(f"{error} {guard.NOTHING_CLOSED}") from None
+                message = f"{session.perspective}: {error} {guard.NOTHING_CLOSED}"
+                raise RefusedError(message) from None
             _say_closing(closing)
         if session.sight is Sight.NONE:
             session.sees(Sight.WHOLE)

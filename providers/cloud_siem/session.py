@@ -80,6 +80,10 @@ class Session:
         """How many deliveries the stack had declared open, as far as a bookend has told."""
 
     @property
+    def perspective(self) -> Perspective:
+        return self._api.perspective
+
+    @property
     def sight(self) -> Sight:
         """Whether a delete can know that nothing else declares what it would close."""
         return self._sight
