@@ -305,7 +305,8 @@ class _Update:
         news = _recorded(bag, urn)
         result = _PROVIDERS[urn[1]].check(dict(old.inputs) if old else {}, news)
         for failure in result.failures:
-            self.run.failed(f"{urn[2]}: {failure.property}: {failure.reason}")
+            on = f" property '{failure.property}'" if failure.property else ""
+            self.run.failed(f"resource '{urn[2]}'{on} has a problem: {failure.reason}")
         if result.failures:
             raise _Stop
         return _recorded(result.inputs, urn)

@@ -183,7 +183,7 @@ def test_the_last_open_log_closes_only_by_a_word_for_this_run() -> None:
     last = {"left_open": 0, "limit": "100"}
 
     assert refusal(1, **last) == (  # type: ignore[arg-type]
-        "The last open log of the account would close; nothing would reach the SIEM. It was open"
+        "the last open log of the account would close; nothing would reach the SIEM. It was open"
         " before this stack had it. To close: oss/00."
     )
     assert refusal(1, **last, this_run=True) == ""  # type: ignore[arg-type]

@@ -189,7 +189,7 @@ def test_a_failed_update_cannot_be_finished_beyond_the_limit(stack: Stack) -> No
     stack.allow(CLOUD_SIEM_CLOSE_LIMIT="")
 
     refused = stack.up(*eight[:1], preview=False)
-    assert "was not closed. 6 deliveries would close" in said(refused)
+    assert "was not closed: 6 deliveries would close" in said(refused)
     assert len(stack.writes) == 5
 
 

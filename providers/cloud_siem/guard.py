@@ -111,7 +111,7 @@ def refusal(closing: Sequence[Closing], *, opened: int, left_open: int, settings
         share = f" ({limit})" if limit.percent else ""
         numbers = f"{many} would close{known}; {LIMIT.config_key} is {allowed}{share}."
     elif not left_open and LIMIT.field not in settings.overridden:
-        numbers = "The last open log of the account would close; nothing would reach the SIEM."
+        numbers = "the last open log of the account would close; nothing would reach the SIEM."
     else:
         return ""
     return f"{numbers}{_adopted(closing)} To close: {names(closing)}."

@@ -163,7 +163,7 @@ class Session:
         try:
             self.admit([Closing(key=key)])
         except RefusedError as error:
-            raise RefusedError(f"{key} was not closed. {error}") from None
+            raise RefusedError(f"{key} was not closed: {error}") from None
 
     def settle(self, declared: Mapping[DeliveryKey, State]) -> None:
         """Look until the account shows what is declared.

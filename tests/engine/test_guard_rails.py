@@ -71,7 +71,7 @@ def test_twenty_open_deliveries_are_not_cut_to_two_by_accident(
     alone = engine.destroy("--target", engine.resources["settled"]["urn"])
     left = engine.destroy(CLOUD_SIEM_CLOSE_LIMIT="")
     assert (alone.code, alone.writes) == (1, []), "the last open log is among the two"
-    refused(left, "The last open log of the account would close")
+    refused(left, "the last open log of the account would close")
 
 
 def test_nothing_protected_closes_by_one_edit_and_keep_is_applied_first(engine: Engine) -> None:
@@ -152,4 +152,4 @@ def test_with_target_the_fuse_counts(engine: Engine, siem: EmulatorServer) -> No
 
     assert done.code == 1
     assert len(done.writes) == 5
-    assert "was not closed. 6 deliveries would close; cloud-siem:closeLimit is 5." in done.text
+    assert "was not closed: 6 deliveries would close; cloud-siem:closeLimit is 5." in done.text
