@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -12,9 +14,11 @@ from cloud_siem.model import (
     DECLARABLE,
     Delivery,
     DeliveryKey,
+    Log,
     OnRemove,
     Perspective,
     Region,
+    Snapshot,
     State,
     View,
 )
@@ -142,17 +146,16 @@ def test_only_the_fields_asked_for_are_compared() -> None:
 
 
 DELIVERIES = st.builds(
-    lambda product, log, state, protect, on_remove: Delivery(
-        key=DeliveryKey(perspective=HERE, product=product, log=log),
-        state=state,
-        protect=protect,
-        on_remove=on_remove,
+    lambda product, log, **said: Delivery(
+        key=DeliveryKey(perspective=HERE, product=product, log=log), **said
     ),
     product=CODES,
     log=st.none() | CODES,
     state=STATES,
     protect=st.booleans(),
     on_remove=st.sampled_from(OnRemove),
+    reason=st.sampled_from(["", "CHG-1", "kept, protected: open"]),
+    adopted=st.booleans(),
 )
 
 
@@ -189,6 +192,59 @@ def test_the_gate_names_each_delivery_in_words_for_people() -> None:
     assert bag["waf/*"] == "closed, protected, kept"
     assert bag["sas/cloud_siem_aegis_proc"] == "open"
     assert "tags" not in bag, "what is not set is not there"
+    said = replace(plain, state=State.CLOSED, reason="CHG-1: loud, noisy")
+    assert written(said) == "closed: CHG-1: loud, noisy"
+    assert written(replace(plain, adopted=True)) == "open, adopted"
+
+
+def written(delivery: Delivery) -> object:
+    """Its words in the bag of a gate."""
+    bag = GateBag(perspective=HERE, stack="prod", deliveries=(delivery,)).write()
+    return bag[properties.entry_name(delivery.key)]
+
+
+def test_the_gate_keeps_the_word_adopted_while_the_state_is_the_same() -> None:
+    """The program does not say it; what was closed in between is the stack's own."""
+    gate = GateBag(perspective=HERE, stack="", deliveries=(Delivery(key=PROC, state=State.OPEN),))
+    before = gate.adopting([PROC])
+    closed = replace(gate, deliveries=(Delivery(key=PROC, state=State.CLOSED),))
+
+    assert before.deliveries[0].adopted
+    assert gate.carrying(before) == before
+    assert gate.carrying(gate) == gate
+    assert closed.carrying(before) == closed
+    assert gate.carrying(closed) == gate
+    assert gate.carrying(gate.emptied()) == gate
+
+
+def test_a_refresh_has_the_gate_record_what_the_account_shows() -> None:
+    """Other states in the place of the declared ones, nothing of what is not listed."""
+    flow, alert = (replace(WAF, log=log) for log in ("flow", "alert"))
+    gate = GateBag(
+        perspective=HERE,
+        stack="",
+        deliveries=(
+            Delivery(key=PROC, state=State.OPEN, adopted=True),
+            Delivery(key=WAF, state=State.CLOSED, reason="CHG-1", protect=True),
+            Delivery(key=flow, state=State.OPEN, adopted=True, protect=True),
+            Delivery(key=alert, state=State.CLOSED),
+        ),
+    )
+    logs = tuple(
+        Log(product="waf", log=key.log or "", state=state, operable=True)
+        for key, state in ((alert, State.OPEN), (flow, State.CLOSED))
+    )
+    seen = gate.as_seen(
+        Snapshot(perspective=HERE, logs=logs, taken_at=datetime(2025, 10, 9, tzinfo=UTC))
+    )
+
+    assert seen.deliveries == (
+        Delivery(key=WAF, state=State.PARTIAL, protect=True),
+        Delivery(key=flow, state=State.CLOSED, protect=True),
+        Delivery(key=alert, state=State.OPEN),
+    )
+    assert seen.opened == 2
+    assert GateBag.read(seen.write()).states == seen.states
 
 
 # --- the settled bookend -------------------------------------------------------------------------
