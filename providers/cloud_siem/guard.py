@@ -166,6 +166,33 @@ def kept_too_late(before: Iterable[Delivery], after: Iterable[Delivery]) -> tupl
 # --- sentences ------------------------------------------------------------------------------------
 
 
+def protected(keys: Sequence[DeliveryKey]) -> str:
+    """Why what is recorded as protected is not closed, and the way out."""
+    are = "is recorded as protected" if len(keys) == 1 else "are recorded as protected"
+    return (
+        f"{', '.join(key.name for key in keys)} {are}, and would close or be dropped. That takes"
+        " two updates: one that keeps it open and sets `protect: false`, then this one."
+    )
+
+
+def to_be_kept_first(key: DeliveryKey) -> str:
+    """Why a removal is refused in the update that first says keep, and the way out."""
+    return (
+        f"{key.name} is removed in the same update that sets `onRemove: keep`. The engine goes by"
+        " what it has recorded, and would close it. That takes two updates: one that keeps the"
+        " entry, so that `keep` is recorded, then one that removes it."
+    )
+
+
+def announcement(closing: Sequence[Closing]) -> list[str]:
+    """What goes dark and how to undo it, told before it happens; nothing where nothing closes."""
+    if not closing:
+        return []
+    many = "1 delivery closes" if len(closing) == 1 else f"{len(closing)} deliveries close"
+    head = f"{many}: {names(closing)}. To undo it, declare them open and run `pulumi up`:"
+    return [head, *(f"    {line}" for line in undo(closing))]
+
+
 def names(closing: Sequence[Closing]) -> str:
     """The deliveries, as sentences list them."""
     listed = ", ".join(one.key.name for one in closing[:_NAMED])

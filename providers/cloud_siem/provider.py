@@ -155,7 +155,7 @@ class LogDeliveryProvider(_Provider):
         if inputs.get("guarded"):
             _session(inputs).sees(Sight.PART)
         if olds and guard.dropped_protection([properties.delivery_of(olds)], [delivery]):
-            failures = [CheckFailure("state", _protected([delivery.key]))]
+            failures = [CheckFailure("state", guard.protected([delivery.key]))]
         elif not olds or olds.get("state") != inputs["state"]:
             failures = _live_failures(inputs, [delivery], by_delivery=False)
         return CheckResult(inputs, failures)
@@ -217,7 +217,7 @@ class LogDeliveryProvider(_Provider):
         if not closing:
             say(f"{key.name} is left as it is: this update still declares it.")
         elif props.get("protect"):
-            raise RefusedError(_protected([key]))
+            raise RefusedError(guard.protected([key]))
         for one in closing:
             if snapshot.state_of(one) in (State.OPEN, State.PARTIAL):
                 _switch(session, one, State.CLOSED)
@@ -271,18 +271,15 @@ class GateProvider(_Provider):
 
     def _two_steps(self, before: GateBag, gate: GateBag) -> list[CheckFailure]:
         """What needs an update of its own before this one."""
-        found = [
-            CheckFailure(properties.entry_name(key), f"{_protected([key])} {guard.NOTHING_CLOSED}")
-            for key in guard.dropped_protection(before.deliveries, gate.deliveries)
-        ]
+        dropped = guard.dropped_protection(before.deliveries, gate.deliveries)
+        sentences = {key: guard.protected([key]) for key in dropped}
         if before.on_remove is OnRemove.CLOSE and gate.on_remove is OnRemove.KEEP:
-            found += [
-                CheckFailure(
-                    properties.entry_name(key), f"{_kept_too_late(key)} {guard.NOTHING_CLOSED}"
-                )
-                for key in guard.kept_too_late(before.deliveries, gate.deliveries)
-            ]
-        return found
+            late = guard.kept_too_late(before.deliveries, gate.deliveries)
+            sentences |= {key: guard.to_be_kept_first(key) for key in late if key not in sentences}
+        return [
+            CheckFailure(properties.entry_name(key), f"{sentence} {guard.NOTHING_CLOSED}")
+            for key, sentence in sentences.items()
+        ]
 
     def _held_against_the_account(self, before: GateBag, gate: GateBag) -> list[CheckFailure]:
         new = [one for one in gate.deliveries if before.states.get(one.key) is not one.state]
@@ -352,7 +349,7 @@ class SettledProvider(_Provider):
         declared = process().declared(session.perspective)
         protected = guard.dropped_protection(recorded, declared)
         if protected:
-            raise RefusedError(f"{_protected(protected)} {guard.NOTHING_CLOSED}")
+            raise RefusedError(f"{guard.protected(protected)} {guard.NOTHING_CLOSED}")
         if guard.may_close(recorded, declared):
             closing = guard.closings(recorded, declared, session.look())
             opened = sum(one.state is not State.CLOSED for one in recorded)
@@ -438,28 +435,9 @@ def _moved(field: str, olds: Props, news: Props) -> CheckFailure:
 _BY_HAND = "it was switched by hand, or by another run; nothing is written."
 
 
-def _protected(keys: Sequence[DeliveryKey]) -> str:
-    are = "is recorded as protected" if len(keys) == 1 else "are recorded as protected"
-    return (
-        f"{', '.join(key.name for key in keys)} {are}, and would close or be dropped. That takes"
-        " two updates: one that keeps it open and sets `protect: false`, then this one."
-    )
-
-
-def _kept_too_late(key: DeliveryKey) -> str:
-    return (
-        f"{key.name} is removed in the same update that sets `onRemove: keep`. The engine goes by"
-        " what it has recorded, and would close it. That takes two updates: one that keeps the"
-        " entry, so that `keep` is recorded, then one that removes it."
-    )
-
-
 def _say_closing(closing: Sequence[Closing]) -> None:
-    if closing:
-        many = "1 delivery closes" if len(closing) == 1 else f"{len(closing)} deliveries close"
-        say(f"{many}: {guard.names(closing)}. To undo it, declare them open and run `pulumi up`:")
-        for line in guard.undo(closing):
-            say(f"    {line}")
+    for line in guard.announcement(closing):
+        say(line)
 
 
 def _is_as_declared(one: Delivery, snapshot: Snapshot) -> bool:
