@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import gzip
-import ipaddress
 import json
+import logging
 import os
-import ssl
 import subprocess
 import sys
 import threading
@@ -26,10 +24,6 @@ from alibabacloud_credentials.provider import DefaultCredentialsProvider
 from alibabacloud_credentials.utils import auth_constant, auth_util
 from alibabacloud_tea_openapi import utils_models
 from alibabacloud_tea_openapi.client import Client as GenericClient
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from darabonba.core import DaraCore
 from darabonba.runtime import RuntimeOptions
 from Tea.core import TeaCore
@@ -45,6 +39,7 @@ from cloud_siem.sdk import Sdk
 from cloud_siem.session import Session
 from cloud_siem.settings import Settings
 from siem_emulator import EmulatorServer
+from tests.authority import ANOTHER_HOST, THIS_HOST, Authority
 from tests.conftest import (
     ACCOUNT,
     HERE,
@@ -465,60 +460,6 @@ def test_where_a_redirect_leads_is_told_without_what_it_repeats_of_ours(
 # --- TLS -----------------------------------------------------------------------------------------
 
 
-class Authority:
-    """A certificate authority of one test's making."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        builder = self._builder(self._name, self._key.public_key())
-        ca = x509.BasicConstraints(ca=True, path_length=0)
-        certificate = builder.add_extension(ca, critical=True).sign(self._key, hashes.SHA256())
-        self.file = folder / "authority.pem"
-        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-    def context(self, *names: x509.GeneralName) -> ssl.SSLContext:
-        """For a server that has a certificate for these names."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test server")])
-        builder = self._builder(subject, key.public_key())
-        alternative = x509.SubjectAlternativeName(names)
-        certificate = builder.add_extension(alternative, critical=False).sign(
-            self._key, hashes.SHA256()
-        )
-        file = self._folder / "server.pem"
-        file.write_bytes(
-            certificate.public_bytes(serialization.Encoding.PEM)
-            + key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
-
-    def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey
-    ) -> x509.CertificateBuilder:
-        now = dt.datetime.now(dt.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-        )
-
-
-THIS_HOST = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-ANOTHER_HOST = x509.DNSName("cloud-siem.cn-shanghai.aliyuncs.com")
-
-
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
@@ -585,6 +526,45 @@ def test_no_proxy_is_asked_about_loopback(
     api_at(siem.url, role_arn=role).look()
 
     assert len(siem.calls_of("ListDelivery")) == 1
+
+
+@pytest.mark.parametrize("role", [None, ROLE])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://CANARY:CAN#ARY@127.0.0.1:9",
+        "http://CANARY:CAN/ARY@127.0.0.1:9",
+        "http://CAN ARY:CANARY@127.0.0.1:9",
+        "http://CANARY:CANARY@127.0.0.1:CANARY",
+        "http://CANARY:CANARY@[::1:9",
+        "http://CANARY:CANARY@",
+        "CANARY:CANARY@127.0.0.1:9",
+        "CANARY://CANARY:CANARY@127.0.0.1:9",
+        "socks5://CANARY:CANARY@127.0.0.1:9",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
+    proxy: str, role: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    failed = refused("https://cloud-siem.cn-shanghai.aliyuncs.com", role_arn=role)
+
+    assert "CAN" not in everything_said(failed)
+
+
+def test_a_proxy_is_asked_for_a_tunnel_and_its_refusal_told_without_the_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Loopback(http(b"", status="407 Proxy Authentication Required")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//canary:canary-secret@"))
+        failed = refused("https://cloud-siem.cn-shanghai.aliyuncs.com")
+
+    [asked] = proxy.requests
+    assert asked.line == "CONNECT cloud-siem.cn-shanghai.aliyuncs.com:443 HTTP/1.0"
+    assert asked.headers["proxy-authorization"].startswith("Basic ")
+    assert failed.message == "Tunnel connection failed: 407 Proxy Authentication Required"
+    assert "canary" not in everything_said(failed)
 
 
 def test_both_sessions_of_the_sdk_are_strict_ones(siem: EmulatorServer) -> None:
@@ -870,6 +850,20 @@ def test_no_error_ever_shows_a_secret_a_token_or_a_signature(
     assert canaries.calls.all(), "the calls were made"
 
 
+def test_no_log_ever_shows_a_secret_a_token_or_a_signature(
+    canaries: EmulatorServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    # STS is asked with all of these in the address, which the HTTP library logs at DEBUG.
+    caplog.set_level(logging.DEBUG)
+    api = api_at(canaries.url, role_arn=ROLE, role_external_id="canary-external")
+    with pytest.raises(DeniedError):
+        api.look()
+
+    assert '"GET /?... HTTP/1.1"' in caplog.text, "the call itself is still logged"
+    assert not [secret for secret in (*SECRETS, "testid-canary") if secret in caplog.text]
+    assert "Signature=" not in caplog.text
+
+
 def test_an_answer_that_repeats_what_was_signed_is_not_repeated_to_people() -> None:
     text = "Specified signature is not matched. server string to sign is:GET&%2F&canary-token"
     body = json.dumps({"Code": "Odd", "Message": text, "RequestId": "R-1"}).encode()
@@ -927,10 +921,10 @@ def test_what_failed_inside_the_sdk_is_not_chained_to_what_is_told(siem: Emulato
     assert "alibabacloud" not in "".join(traceback.format_exception(failed))
 
 
-def test_a_client_is_never_pickled_into_a_state_file(siem: EmulatorServer) -> None:
+def test_a_client_is_made_when_the_first_call_is_due(siem: EmulatorServer) -> None:
     api = api_at(siem.url)
     assert isinstance(api, Api)
-    assert api._sdk is None, "made when the first call is due"
+    assert api._sdk is None
 
     api.look()
     assert api._sdk is not None

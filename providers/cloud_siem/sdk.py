@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloud_siem.call import CallFailed, Failure, Request
 from cloud_siem.settings import Endpoint, Settings
+from cloud_siem.unrecorded import Unrecorded
 
 if TYPE_CHECKING:
     import requests
@@ -44,12 +45,27 @@ from darabonba.request import DaraRequest
 from darabonba.runtime import RuntimeOptions
 from requests import exceptions as http_errors
 from Tea.core import TeaCore
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, LocationValueError
 
 for _name in ("darabonba-core", "alibabacloud-tea", "credentials"):
     # The SDK hangs its own handlers on stderr at import; what matters reaches a person as an error.
     logging.getLogger(_name).handlers[:] = [logging.NullHandler()]
     logging.getLogger(_name).propagate = False
+
+
+def _without_queries(record: logging.LogRecord) -> bool:
+    """Take the queries out of what is logged: STS is asked with key, token and signature there."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            one.partition("?")[0] + "?..." if isinstance(one, str) and "?" in one else one
+            for one in record.args
+        )
+    return True
+
+
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    # At DEBUG these log the address of each call; filters of their common parent are not asked.
+    logging.getLogger(_name).addFilter(_without_queries)
 
 CONNECT_TIMEOUT_MS = 5_000
 READ_TIMEOUT_MS = 10_000
@@ -58,11 +74,15 @@ POOL_SIZE = 40
 ANSWER_LIMIT = 16 * 1024 * 1024
 """Bytes; thousands of times what ListDelivery sends for an account that has every product."""
 _CHUNK = 64 * 1024
+_NO_PROXY = (
+    "the proxy in HTTPS_PROXY or HTTP_PROXY cannot be used: write http://user:password@host:port,"
+    " with odd characters as %23"
+)
 _REDIRECTS = range(300, 400)
 
 
-class Sdk:
-    """Signed calls with one credential; safe to use from threads. Never pickled, never printed."""
+class Sdk(Unrecorded):
+    """Signed calls with one credential; safe to use from threads. Never printed."""
 
     def __init__(
         self, settings: Settings, *, account: str, sts: Endpoint, user_agent: str, session_name: str
@@ -210,6 +230,9 @@ class _Strict:
                 content = _read(response)
         except http_errors.SSLError as error:
             raise CallFailed(Failure.NOT_TRUSTED, f"TLS: {_first_cause(error)}") from None
+        except (LocationValueError, http_errors.InvalidURL, http_errors.InvalidSchema):
+            # Not our address, which was parsed before; and the error repeats half of a password.
+            raise CallFailed(Failure.LOST, _NO_PROXY) from None
         except (OSError, HTTPError) as error:
             raise CallFailed(Failure.LOST, _first_cause(error)) from None
         _exchange.retry_after = _retry_after(response.headers)

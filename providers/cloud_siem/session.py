@@ -44,6 +44,7 @@ from cloud_siem.origin import Origin, commit_of
 from cloud_siem.pacing import Clock, Deadline, backoff
 from cloud_siem.settings import Settings
 from cloud_siem.stack import build_stack
+from cloud_siem.unrecorded import Unrecorded
 
 T = TypeVar("T")
 
@@ -236,7 +237,7 @@ def _sentences(verdicts: list[Verdict]) -> str:
     return "; ".join(verdict.sentence for verdict in verdicts)
 
 
-class Process:
+class Process(Unrecorded):
     """One provider process, from its ``configure`` to its end."""
 
     def __init__(

@@ -23,6 +23,7 @@ from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import Reason, StackError
 from cloud_siem.kinds import Address, CloseLimit, Kind, Number, NumberOrShare, Switch, Text, text_of
 from cloud_siem.model import Region
+from cloud_siem.unrecorded import Unrecorded
 from cloud_siem.wording import Unusable, looks_secret, may_hold_secret
 
 __all__ = ["BY_CONFIG_KEY", "NAMESPACE", "PREFIX", "SETTINGS", "Endpoint", "Setting", "Settings"]
@@ -216,7 +217,7 @@ _FIVE = CloseLimit(number=5)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Settings:
+class Settings(Unrecorded):
     """The settings of one run, parsed."""
 
     own_endpoint: Endpoint | None = None
