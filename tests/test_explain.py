@@ -55,8 +55,8 @@ def case(action: str, status: int, code: str, words: str, **rest: object) -> Cas
     return Case(action, status, code, words, **rest)  # type: ignore[arg-type]
 
 
-def permission(action: str) -> dict[str, object]:
-    return {"AccessDeniedDetail": {"AuthAction": action, "NoPermissionType": "ImplicitDeny"}}
+def permission(action: str, why: str = "ImplicitDeny") -> dict[str, object]:
+    return {"AccessDeniedDetail": {"AuthAction": action, "NoPermissionType": why}}
 
 
 FORBIDDEN = {"Code": "Forbidden.RAM", "Message": "No.", "RequestId": "R-1"}
@@ -115,6 +115,14 @@ CASES = [
         NOT_AUTHORIZED,
         kind=DeniedError,
         more=permission("yundun-sas:OpenDelivery"),
+    ),
+    case(
+        "OpenDelivery",
+        403,
+        "NoPermission",
+        NOT_AUTHORIZED,
+        kind=DeniedError,
+        more=permission("yundun-sas:OpenDelivery", "ExplicitDeny"),
     ),
     case("ListDelivery", 403, "Forbidden.RAM", NOT_AUTHORIZED, kind=DeniedError),
     case(
@@ -317,7 +325,7 @@ def asked(*, writes: bool = False) -> Asked:
 
 
 def test_the_permission_that_the_cloud_names_is_the_one_to_grant(siem: EmulatorServer) -> None:
-    siem.control("deny", key=siem.key().id, actions=["OpenDelivery"])
+    siem.control("grants", key=siem.key().id, actions=["ListDelivery"])
     error = failed(api_at(siem.url), "OpenDelivery")
 
     assert isinstance(error, DeniedError)

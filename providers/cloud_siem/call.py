@@ -52,6 +52,7 @@ class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what i
         request_id: str = "",
         retry_after: float = 0.0,
         denied: str = "",
+        denied_explicitly: bool = False,
     ) -> None:
         super().__init__(message)
         self.failure = failure
@@ -64,6 +65,8 @@ class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what i
         """Seconds that the cloud asked us to wait; 0 when it did not."""
         self.denied = denied
         """The RAM action that was refused, where the cloud names it."""
+        self.denied_explicitly = denied_explicitly
+        """Whether a policy denies it, which no grant outweighs; else nothing allows it."""
 
     @property
     def throttled(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from cloud_siem import ram
 from cloud_siem.call import CallFailed, Failure, Request
 from cloud_siem.errors import (
     ApiError,
@@ -226,11 +227,18 @@ def _no_credentials(failure: CallFailed) -> Meaning:
 
 
 def _denied(asked: Asked, failure: CallFailed) -> Meaning:
-    # In RAM the delivery operations are yundun-sas:<operation> (their pages, 2025-10-09).
-    action = failure.denied or f"yundun-sas:{asked.request.action}"
+    action = failure.denied or ram.action_of(asked.request.action)
+    if failure.denied_explicitly:
+        return Meaning(
+            cause=f"a policy of the caller explicitly denies {action}",
+            remedy="use other credentials; a grant does not help, since a Deny wins, so one that"
+            " is not meant has to be taken away",
+            kind=DeniedError,
+        )
     return Meaning(
         cause=f"the caller has no permission for {action}",
-        remedy=f"grant {action} on * to the user or role, or use other credentials",
+        remedy=f"grant {action} on * to the user or role (`cloud-siem ram-policy` prints whole"
+        " policies), or use other credentials",
         kind=DeniedError,
     )
 

@@ -328,7 +328,8 @@ def _failed(error: Exception) -> CallFailed:
 
 def _answered(error: ResponseException) -> CallFailed:
     data = error.data if isinstance(error.data, dict) else {}
-    detail = data.get("AccessDeniedDetail")
+    told = data.get("AccessDeniedDetail")
+    detail = told if isinstance(told, dict) else {}
     return CallFailed(
         Failure.ANSWERED,
         _spoken(str(data.get("Message") or data.get("message") or "")),
@@ -336,7 +337,8 @@ def _answered(error: ResponseException) -> CallFailed:
         status=error.status_code,
         request_id=str(data.get("RequestId") or data.get("requestId") or ""),
         retry_after=max(_exchange.retry_after, (error.retry_after or 0) / 1000),
-        denied=str(detail.get("AuthAction", "")) if isinstance(detail, dict) else "",
+        denied=str(detail.get("AuthAction", "")),
+        denied_explicitly=detail.get("NoPermissionType") == "ExplicitDeny",
     )
 
 

@@ -45,7 +45,7 @@ def test_the_preview_finds_every_fault_at_once(
     assert previewed.actions == {"GetCallerIdentity": 1, "ListDelivery": 1}
     golden("engine/preview-faults.txt", previewed.diagnostics)
 
-    siem.control("deny", key=siem.key().id, actions=["ListDelivery"])
+    siem.control("grants", key=siem.key().id, actions=["OpenDelivery", "CloseDelivery"])
     denied = engine.preview()
 
     assert denied.code == 1

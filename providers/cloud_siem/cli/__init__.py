@@ -54,6 +54,11 @@ COMMANDS = (
         help="say what a saved preview opens and closes, and whether it may",
     ),
     Command(
+        name="ram-policy",
+        module="cloud_siem.cli.ram_policy",
+        help="print the RAM policy that a caller needs, and no more",
+    ),
+    Command(
         name="emulator",
         module="siem_emulator.command",
         help="run and steer an embedded Cloud SIEM on this machine",
