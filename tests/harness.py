@@ -247,7 +247,7 @@ class _Update:
             "view": seen.view.value,
             "member": seen.member,
             "product": one.key.product,
-            "log": one.key.log,
+            "log": one.key.log_word,
             "state": one.state.value,
             "reason": one.reason or None,
             "protect": one.protect or None,

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_siem import properties
+from cloud_siem.errors import RefusedError
 from cloud_siem.model import (
     DECLARABLE,
     Delivery,
@@ -46,7 +47,7 @@ def bag_of(key: DeliveryKey, state: State, **more: object) -> dict[str, object]:
         "view": key.perspective.view.value,
         "member": key.perspective.member,
         "product": key.product,
-        "log": key.log,
+        "log": key.log or "*",
         "state": state.value,
         **more,
     }
@@ -87,6 +88,17 @@ def test_the_normal_form_does_not_depend_on_order_or_on_what_is_unset(
     assert properties.inputs_of(normal) == normal
     assert None not in normal.values()
     assert False not in normal.values()
+
+
+@pytest.mark.parametrize("log", [None, "", " ", 0, False, [], {}])
+def test_a_log_that_is_not_there_never_means_every_log(log: object) -> None:
+    bag = bag_of(PROC, State.OPEN) | {"log": log}
+
+    for read in (properties.key_of, properties.inputs_of):
+        with pytest.raises(RefusedError, match="sas: the log code is missing"):
+            read(bag)
+        with pytest.raises(RefusedError, match="sas: the log code is missing"):
+            read({name: value for name, value in bag.items() if name != "log"})
 
 
 def test_outputs_of_a_read_have_the_same_normal_form_as_the_inputs() -> None:

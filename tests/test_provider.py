@@ -69,7 +69,7 @@ def bag(key: DeliveryKey, state: str = "open", **more: object) -> Bag:
         "view": seen.view.value,
         "member": seen.member,
         "product": key.product,
-        "log": key.log,
+        "log": key.log or "*",
         "state": state,
         "stack": "dev",
     }
@@ -116,7 +116,7 @@ def test_inputs_that_cannot_be_are_told_together_and_nothing_is_asked(siem: Emul
     """Offline rules come first, each on its own input."""
     found = faults(DELIVERY.check({}, bag(PROC, "opne") | {"log": "", "account": "123"}))
 
-    assert list(found) == ["account", "state", "log"]
+    assert list(found) == ["account", "log", "state"]
     assert actions(siem) == []
 
 
@@ -157,9 +157,11 @@ def test_a_key_never_changes_in_place(siem: EmulatorServer, field: str, value: s
 @pytest.mark.usefixtures("begin")
 def test_a_single_log_never_becomes_the_whole_product_in_place() -> None:
     """Losing its log code would make the next write close every log."""
-    whole = {name: value for name, value in bag(PROC).items() if name != "log"}
+    whole = bag(PROC) | {"log": "*"}
+    lost = {name: value for name, value in bag(PROC).items() if name != "log"}
 
-    assert "would become not set" in faults(DELIVERY.check(bag(PROC), whole))["log"]
+    assert "would become *" in faults(DELIVERY.check(bag(PROC), whole))["log"]
+    assert "is missing" in faults(DELIVERY.check(bag(PROC), lost))["log"]
 
 
 @pytest.mark.usefixtures("begin")

@@ -111,7 +111,7 @@ def test_a_delivery_has_flat_inputs_and_none_that_are_not_set(run: Run) -> None:
         "stack": "demo",
         "guarded": True,
     }
-    assert "log" not in found["waf"].inputs
+    assert found["waf"].inputs["log"] == "*"
 
 
 def test_a_prefix_stands_before_the_name_of_each_child(run: Run) -> None:
@@ -240,6 +240,7 @@ def test_a_program_may_give_options_of_its_own(run: Run, requests: dict[str, Any
             account=ACCOUNT,
             region="cn-hangzhou",
             product="waf",
+            log="*",
             protect=True,
             opts=pulumi.ResourceOptions(retain_on_delete=True, ignore_changes=["state"]),
         )

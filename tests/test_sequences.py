@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from cloud_siem import properties
 from siem_emulator import EmulatorServer
 from tests.edits import Outcome, Step, Was, small_world, steps, tell
 from tests.harness import DELIVERY, Harness, Program
@@ -50,7 +51,7 @@ class InHarness:
             f"{parent}|{name}": Was(
                 product=one.inputs["product"],
                 state=one.inputs["state"],
-                log=one.inputs.get("log"),
+                log=properties.key_of(one.inputs).log,
                 protect=one.protect,
                 keep=one.retain,
             )

@@ -102,11 +102,16 @@ class DeliveryKey:
         return self.product if self.log is None else f"{self.product}/{self.log}"
 
     @property
+    def log_word(self) -> str:
+        """The log as stack files, property bags and ids have it: its code, or ``*`` for all."""
+        return WHOLE_PRODUCT if self.log is None else self.log
+
+    @property
     def id(self) -> str:
         """The joined key, the resource's id: account/region/view/member/product/log."""
         seen = self.perspective
         parts = (seen.account, seen.region.value, seen.view.value, seen.member or "-")
-        return "/".join((*parts, self.product, self.log or WHOLE_PRODUCT))
+        return "/".join((*parts, self.product, self.log_word))
 
     @property
     def switch(self) -> tuple[str, Region, str, str | None]:

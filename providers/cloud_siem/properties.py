@@ -2,7 +2,7 @@
 
 The bags are flat and few-keyed, since the engine makes its diff from them. They are in one normal
 form, made here, so that the order and the spelling of the YAML never show up as a difference: what
-is not set is not there (no member, no log for the whole product, no protect).
+is not set is not there (no member, no protect).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from cloud_siem.errors import RefusedError
 from cloud_siem.model import (
     WHOLE_PRODUCT,
     Delivery,
@@ -50,12 +51,21 @@ def perspective_of(bag: Bag) -> Perspective:
 
 
 def key_of(bag: Bag) -> DeliveryKey:
-    """The key in the bag of a ``LogDelivery``."""
-    log = bag.get("log")
+    """The key in the bag of a ``LogDelivery``.
+
+    There the whole product is ``*``, as people write it. A log that is not there, since some output
+    turned out to be nothing, never comes to mean every log.
+
+    :raises RefusedError: it names no log.
+    """
+    product, log = str(bag["product"]), bag.get("log")
+    if not isinstance(log, str) or not log.strip():
+        raise RefusedError(
+            f"{product}: the log code is missing, which in a call would mean every log. Nothing was"
+            ' called. Write it, or "*" for every log of the product.'
+        )
     return DeliveryKey(
-        perspective=perspective_of(bag),
-        product=str(bag["product"]),
-        log=None if log is None else str(log),
+        perspective=perspective_of(bag), product=product, log=None if log == WHOLE_PRODUCT else log
     )
 
 
@@ -103,7 +113,7 @@ def inputs_of(bag: Bag) -> dict[str, object]:
     return perspective_bag(key.perspective) | _set(
         {
             "product": key.product,
-            "log": key.log,
+            "log": key.log_word,
             "state": bag["state"],
             "reason": bag.get("reason") or None,
             "protect": bag.get("protect") or None,
@@ -219,7 +229,7 @@ def written_digest(facts: Iterable[tuple[str, str, str]]) -> str:
 
 def entry_name(key: DeliveryKey) -> str:
     """The key under which the gate's bag has a delivery."""
-    return f"{key.product}/{key.log or WHOLE_PRODUCT}"
+    return f"{key.product}/{key.log_word}"
 
 
 def _entry_words(delivery: Delivery) -> str:

@@ -19,7 +19,7 @@ from pulumi.dynamic import Resource
 
 from cloud_siem import loading, properties
 from cloud_siem.errors import StackError
-from cloud_siem.model import WHOLE_PRODUCT, Delivery, OnRemove, State, View
+from cloud_siem.model import Delivery, OnRemove, State, View
 from cloud_siem.properties import GateBag
 from cloud_siem.provider import GateProvider, LogDeliveryProvider, SettledProvider
 from cloud_siem.settings import PREFIX
@@ -41,7 +41,7 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
     view: Output[str]
     member: Output[str | None]
     product: Output[str]
-    log: Output[str | None]
+    log: Output[str]
     state: Output[str]
     reason: Output[str | None]
     project: Output[str]
@@ -61,7 +61,7 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
         account: Input[str],
         region: Input[str],
         product: Input[str],
-        log: Input[str] | None = None,
+        log: Input[str],
         state: Input[str] = State.OPEN.value,
         reason: Input[str] | None = None,
         view: Input[str] = View.ACCOUNT.value,
@@ -78,7 +78,7 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
             account: The account whose credentials are used, 16 digits.
             region: The management center, ``cn-hangzhou`` or ``ap-southeast-1``.
             product: The product code, e.g. ``sas``.
-            log: The log code; left out, it is every log of the product.
+            log: The log code, or ``*`` for every log of the product.
             state: ``open`` or ``closed``.
             reason: Why it is closed, in one line; required where ``requireReason`` is set.
             view: ``account`` or ``enterprise``.
@@ -164,7 +164,7 @@ class AccountDeliveries(pulumi.ComponentResource):
             view=seen.view.value,
             member=seen.member,
             product=one.key.product,
-            log=one.key.log,
+            log=one.key.log_word,
             state=one.state.value,
             reason=one.reason or None,
             protect=one.protect,
@@ -237,6 +237,6 @@ def _refuse_twice(name: str, inputs: Mapping[str, object]) -> None:
     if first != name:
         raise pulumi.RunError(
             f"{first} and {name} declare the same delivery: "
-            f"{inputs['product']}/{inputs['log'] or WHOLE_PRODUCT} of account {inputs['account']}."
+            f"{inputs['product']}/{inputs['log']} of account {inputs['account']}."
             " Keep one of them."
         )

@@ -15,14 +15,16 @@ from cloud_siem.model import WHOLE_PRODUCT, State
 from cloud_siem.wording import Unusable, shown
 
 _CODE = Text(CODE, "its code: up to 128 letters, digits, _ . and -")
+_LOG = Text(CODE, f'{_CODE.words}; or "*" for every log of the product')
 _REQUIRED: Mapping[str, Kind] = {
     "account": DIGITS,
     "region": REGIONS,
     "view": VIEWS,
     "product": _CODE,
+    "log": _LOG,
     "state": STATES,
 }
-_OPTIONAL: Mapping[str, Kind] = {"member": DIGITS, "log": _CODE, "reason": REASON}
+_OPTIONAL: Mapping[str, Kind] = {"member": DIGITS, "reason": REASON}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +52,9 @@ def _messages(bag: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         if value is None and name in _OPTIONAL:
             continue
         if name == "log" and value == WHOLE_PRODUCT:
-            yield name, f'leave the log out to mean every log of the product; "{value}" is no code'
-        elif name == "log" and isinstance(value, str) and not value.strip():
-            yield name, "an empty log code would mean the whole product; leave it out to mean that"
+            continue
+        if name == "log" and isinstance(value, str) and not value.strip():
+            yield name, f"is blank, which would mean every log (write {kind.words})"
         elif message := _message(value, kind):
             yield name, message
 

@@ -422,7 +422,7 @@ def _refuse(constant: str) -> object:
 
 def path_of(key: DeliveryKey) -> Keys:
     """The keys that lead to the entry of a delivery."""
-    return (DELIVERIES, key.product, key.log or WHOLE_PRODUCT)
+    return (DELIVERIES, key.product, key.log_word)
 
 
 def _place_at(

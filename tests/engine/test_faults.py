@@ -20,7 +20,9 @@ TWICE = """\
 import cloud_siem
 
 for name in ("one", "two"):
-    cloud_siem.LogDelivery(name, account="1130916744880000", region="cn-hangzhou", product="waf")
+    cloud_siem.LogDelivery(
+        name, account="1130916744880000", region="cn-hangzhou", product="waf", log="*"
+    )
 """
 
 

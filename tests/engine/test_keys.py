@@ -7,6 +7,34 @@ from tests.engine.engine import Engine, Golden, program
 
 FLOW = "cloud_siem_waf_flow"
 ALERT = "cloud_siem_waf_alert"
+NOTHING = """\
+import cloud_siem
+import pulumi
+from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+
+class Provider(ResourceProvider):
+    def create(self, props):
+        return CreateResult("facts", {"log": None})
+
+
+class Facts(Resource):
+    log: pulumi.Output[str]
+
+    def __init__(self):
+        super().__init__(Provider(), "facts", {"log": None})
+
+
+cloud_siem.LogDelivery(
+    "flow",
+    account="1130916744880000",
+    region="cn-hangzhou",
+    product="waf",
+    log=Facts().log,
+    state="closed",
+)
+"""
+"""The log code is to come from another resource, which turns out to have none."""
 URN = (
     "urn:pulumi:dev::cloud-siem::cloud-siem:index:AccountDeliveries"
     "$pulumi-python:dynamic/cloud-siem:"
@@ -75,6 +103,20 @@ def test_a_key_stays_and_a_new_name_closes_nothing(
     assert turned.code == 0, turned.text
     assert turned.writes == [f"close waf/{FLOW}"]
     assert {log for product, log in siem.open_logs() if product == "waf"} == {ALERT}
+
+
+def test_a_log_code_that_turns_out_to_be_nothing_is_never_every_log(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """Not known at the preview, and missing in the update: refused there, before any call."""
+    siem.switch("waf", state="open")
+    engine.rewrite(NOTHING)
+
+    assert engine.preview().code == 0
+    updated = engine.up()
+
+    assert (updated.code, updated.calls) == (1, ())
+    assert '; or "*" for every log of the product)' in updated.diagnostics
 
 
 def test_with_target_nothing_is_closed_that_the_program_may_declare(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from cloud_siem import properties
 from siem_emulator import EmulatorServer
 from tests.edits import Outcome, Step, Was, small_world, steps, tell
 from tests.engine.engine import Engine, program
@@ -65,7 +66,7 @@ class OnEngine:
             f"{PARENT if PARENT in one['urn'] else ''}|{one['urn'].rpartition('::')[2]}": Was(
                 product=one["inputs"]["product"],
                 state=one["inputs"]["state"],
-                log=one["inputs"].get("log"),
+                log=properties.key_of(one["inputs"]).log,
                 protect=one.get("protect", False),
                 keep=one.get("retainOnDelete", False),
             )
