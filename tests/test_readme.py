@@ -13,6 +13,7 @@ import pytest
 import cloud_siem
 from cloud_siem.cli import COMMANDS
 from cloud_siem.loading import load_stack_file
+from cloud_siem.ram import PURPOSES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,12 +71,11 @@ def test_the_program_that_it_shows_uses_what_the_package_has() -> None:
     assert used <= set(cloud_siem.__all__)
 
 
-def test_the_permissions_that_it_lists_are_those_of_the_calls_that_are_made() -> None:
-    assert set(re.findall(r"yundun-sas:(\w+)", README)) == {
-        "ListDelivery",
-        "OpenDelivery",
-        "CloseDelivery",
-    }
+def test_it_names_the_policy_for_every_purpose_and_no_action_by_itself() -> None:
+    named = re.findall(r"`cloud-siem ram-policy --for ([a-z-]+)`", README)
+
+    assert named == [one.name for one in PURPOSES]
+    assert "yundun-sas:" not in README, "the command and docs/safety.md are the one truth"
 
 
 def test_the_default_goal_of_make_lists_the_verbs() -> None:

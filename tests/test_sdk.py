@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -503,6 +504,39 @@ def test_a_trusted_certificate_of_this_host_is_taken(
         hang_up(siem)
 
 
+@pytest.mark.parametrize("role", [None, ROLE])
+def test_no_option_of_the_sdk_makes_it_take_any_certificate(
+    authority: Authority, role: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for core in (DaraCore, TeaCore):
+        monkeypatch.setattr(core, "do_action", partial(carelessly, core.do_action))
+    with EmulatorServer(tls=authority.context(THIS_HOST)) as siem:
+        failed = refused(siem.url, role_arn=role)
+
+        assert siem.calls.all() == []
+    assert failed.failure is Failure.NOT_TRUSTED
+    assert "certificate verify failed" in failed.message
+
+
+def carelessly(do_action: Callable[..., Any], request: Any, options: Any = None) -> Any:
+    return do_action(request, {**(options or {}), "ignoreSSL": True})
+
+
+def test_no_variable_of_the_environment_makes_it_take_any_certificate(
+    authority: Authority,
+) -> None:
+    careless = {
+        "PYTHONHTTPSVERIFY": "0",
+        "REQUESTS_CA_BUNDLE": str(authority.file),
+        "CURL_CA_BUNDLE": "",
+    }
+    with EmulatorServer(tls=authority.context(THIS_HOST)) as siem:
+        run = in_another_process(siem, role="", profile="", **careless)
+
+        assert siem.calls.all() == []
+    assert run.stdout == "UnreachableError\n"
+
+
 def hang_up(siem: EmulatorServer) -> None:
     """Close what is kept alive: a server that stops first leaves TLS connections half closed."""
     for core in (DaraCore, TeaCore):
@@ -558,6 +592,7 @@ def test_a_proxy_is_asked_for_a_tunnel_and_its_refusal_told_without_the_password
 ) -> None:
     with Loopback(http(b"", status="407 Proxy Authentication Required")) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//canary:canary-secret@"))
+        monkeypatch.setenv("NO_PROXY", "*")  # which the SDK does not read
         failed = refused("https://cloud-siem.cn-shanghai.aliyuncs.com")
 
     [asked] = proxy.requests

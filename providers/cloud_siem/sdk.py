@@ -5,8 +5,9 @@ module only when a call is due: the SDK takes a good part of a second.
 
 The generic client (``call_api``) is used, not the generated one: the wire is the same, and a badly
 shaped answer arrives as it was sent instead of as ``None``. What the SDK leaves open is closed
-here, in the HTTP session it uses (``_Strict``): redirects are not followed, proxies are not asked
-about loopback, an answer has a size and a total deadline, and what is not a JSON object says so.
+here, in the HTTP session it uses (``_Strict``): certificates are verified, redirects not followed,
+proxies not asked about loopback; an answer has a size and a total deadline, and what is not a JSON
+object says so.
 """
 
 from __future__ import annotations
@@ -223,7 +224,7 @@ class _Strict:
     def __call__(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         if self._loopback:
             options["proxies"] = {}
-        options |= {"allow_redirects": False, "stream": True}
+        options |= {"allow_redirects": False, "stream": True, "verify": True}
         try:
             response = self._send(request, **options)
             with response:
