@@ -422,7 +422,7 @@ def test_declaring_again_replaces_what_was_declared(siem: EmulatorServer) -> Non
 
 
 def test_denied_reads_are_told_as_such(siem: EmulatorServer) -> None:
-    siem.control("deny", key=siem.key().id, actions=["ListDelivery"])
+    siem.control("grants", key=siem.key().id, actions=["OpenDelivery"])
 
     with pytest.raises(DeniedError, match="grant yundun-sas:ListDelivery"):
         Session(api_at(siem.url)).look()

@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pulumi.dynamic import ResourceProvider
-from pulumi.dynamic.dynamic import serialize_provider
 
 from cloud_siem.session import Process, Session
 from siem_emulator import EmulatorServer
 from tests.conftest import api_at
 
 ROLE = "acs:ram::{account}:role/siem-delivery"
-
+HOLDERS = ["Settings", "Sdk", "Api", "Session", "Process"]
+ENGINE = """
+import os
+from pathlib import Path
+from pulumi.dynamic import ResourceProvider
+from pulumi.dynamic.dynamic import serialize_provider
+from cloud_siem.api import Api
+from cloud_siem.model import Perspective, Region
+from cloud_siem.session import Process, Session
+from cloud_siem.settings import Settings
 
 class Careless(ResourceProvider):
-    """A provider with instance state, as ours must never be."""
+    pass
 
-    def __init__(self, held: object) -> None:
-        super().__init__()
-        self.held = held
+here = Perspective(account="1130916744880000", region=Region.CN_HANGZHOU)
+api = Api(settings=Settings(), perspective=here)
+process = Process({}, os.environ, folder=Path("/"))
+for held in (Settings(), api._client(), api, Session(api), process):
+    provider = Careless()
+    provider.held = held
+    try:
+        print(type(held).__name__, serialize_provider(provider))
+    except TypeError as error:
+        print(type(held).__name__, error)
+"""
 
 
 def holders(siem: EmulatorServer) -> dict[str, object]:
@@ -41,23 +56,29 @@ def holders(siem: EmulatorServer) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("name", ["Settings", "Sdk", "Api", "Session", "Process"])
-@pytest.mark.parametrize(
-    "record",
-    [pickle.dumps, lambda held: serialize_provider(Careless(held))],
-    ids=["pickle", "the engine's"],
-)
-def test_what_holds_a_secret_is_never_recorded(
-    siem: EmulatorServer, name: str, record: Callable[[object], Any]
-) -> None:
-    """A provider that held one of these would write it into every resource of the state file."""
+@pytest.mark.parametrize("name", HOLDERS)
+def test_what_holds_a_secret_is_never_pickled(siem: EmulatorServer, name: str) -> None:
     held = holders(siem)[name]
 
     with pytest.raises(TypeError, match="is never recorded: it may hold a secret"):
-        record(held)
+        pickle.dumps(held)
 
 
-@pytest.mark.parametrize("name", ["Settings", "Sdk", "Api", "Session", "Process"])
+def test_a_provider_that_holds_a_secret_is_never_recorded() -> None:
+    """The engine's pickler takes nearly all there is, locks and clients included; in a process of
+    its own, since it nests deeper with every provider that has state.
+    """
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ENGINE], capture_output=True, text=True, check=True
+    )
+
+    lines = run.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == HOLDERS
+    for line in lines:
+        assert line.endswith("is never recorded: it may hold a secret")
+
+
+@pytest.mark.parametrize("name", HOLDERS)
 def test_what_holds_a_secret_prints_itself_without(siem: EmulatorServer, name: str) -> None:
     """As in a log line, or in a traceback that shows values."""
     held = holders(siem)[name]
