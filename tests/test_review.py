@@ -25,7 +25,7 @@ def recorded(one: Delivery, *, retained: bool = False) -> Plan:
     """A delivery as the engine's plan has it."""
     bag = perspective_bag(HERE) | {
         "product": one.key.product,
-        "log": one.key.log,
+        "log": one.key.log_word,
         "state": one.state.value,
         "reason": one.reason or None,
     }

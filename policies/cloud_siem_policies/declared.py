@@ -121,7 +121,7 @@ def read(kind: str, urn: str, props: Props) -> Shown | None:
     return Delivery(
         stack=stack,
         perspective=Perspective.read(props),
-        name=f"{props['product']}/{props.get('log') or WHOLE_PRODUCT}",
+        name=f"{props['product']}/{props['log']}",
         entry=Entry(open=props["state"] == "open", protected=bool(props.get("protect"))),
     )
 

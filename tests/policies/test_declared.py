@@ -97,7 +97,7 @@ def test_a_guarded_delivery_is_read_as_its_gate_tells_of_it(
     key = DeliveryKey(perspective=perspective, product=product, log=log)
     one = Delivery(key=key, state=state, protect=protect)
     told = GateBag(perspective=perspective, stack="prod", deliveries=(one,)).write()
-    bag = told | {"product": product, "log": log, "state": state.value, "guarded": True}
+    bag = told | {"product": product, "log": key.log_word, "state": state.value, "guarded": True}
     gate = declared.read(GATE, URN, told)
 
     shown = declared.read(DELIVERY, URN, inputs_of(bag | {"protect": protect}))
