@@ -13,9 +13,10 @@ from pathlib import Path
 from cloud_siem.errors import Place, Reason, StackError
 from cloud_siem.keys import OWN_KEYS, STACK_NAME
 from cloud_siem.model import DeliveryKey, Region
+from cloud_siem.places import Keys
 from cloud_siem.settings import PREFIX
 from cloud_siem.stack import Stack, build_stack, path_of
-from cloud_siem.stackfile import Keys, StackFile, read_stack_file
+from cloud_siem.stackfile import StackFile, read_stack_file
 from cloud_siem.wording import key_shown
 
 

@@ -47,8 +47,8 @@ from cloud_siem.model import (
     View,
     by_name,
 )
+from cloud_siem.places import Keys, Places
 from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, Settings, is_credential_key
-from cloud_siem.stackfile import Keys, Places
 from cloud_siem.wording import Unusable, key_shown, shown
 
 _CODE = re.compile(CODE)
