@@ -120,7 +120,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     def hold(name: str, text: str) -> None:
         file = Path(__file__).parent / "golden" / name
         if request.config.getoption("--update-golden"):
-            file.parent.mkdir(exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
 
         assert text == file.read_text(encoding="utf-8"), "see --update-golden"

@@ -57,10 +57,14 @@ class Reason:
     """What to do, e.g. ``write open or closed``."""
 
     def __str__(self) -> str:
-        where = f"{self.place}: " if self.place else ""
+        return f"{self.place}: {self.sentence}" if self.place else self.sentence
+
+    @property
+    def sentence(self) -> str:
+        """All but the place, e.g. ``cloud-siem:view: "admin" is no view (write account ...)``."""
         path = f"{' > '.join(self.path)}: " if self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{where}{path}{self.message}{hint}"
+        return f"{path}{self.message}{hint}"
 
     @property
     def order(self) -> tuple[str, int, int, tuple[str, ...], str]:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,69 @@ def test_a_file_that_may_not_be_read_is_told(
 
     assert cli.main(["validate", str(tmp_path / "Pulumi.one.yaml")]) == ExitCode.ERROR
     assert "this file may not be read" in capsys.readouterr().err
+
+
+# --- formats --------------------------------------------------------------------------------------
+
+
+SHOWN = (
+    *("Pulumi.gone.yaml", "Pulumi.many-faults-at-once.yaml", "Pulumi.log-code-with-newline.yaml"),
+    *("Pulumi.duplicate-log.yaml", "Pulumi.two-readers.yaml"),
+)
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "gitlab"])
+def test_the_formats_are_as_people_and_programs_know_them(
+    form: str, golden: Callable[[str, str], None]
+) -> None:
+    """A variable's fault, a file that is not there, and many faults with their places."""
+    done = run("validate", "--format", form, *SHOWN, cwd=FAULTS, CLOUD_SIEM_DEADLINE="soon")
+
+    assert done.returncode == ExitCode.ERROR
+    golden(f"validate/{form}-stdout.txt", done.stdout)
+    golden(f"validate/{form}-stderr.txt", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("form", "nothing"),
+    [
+        ("json", '{"version": 1, "files": 1, "stacks": 1, "deliveries": 0, "faults": []}'),
+        ("github", ""),
+        ("gitlab", "[]"),
+    ],
+)
+def test_without_faults_a_program_gets_an_empty_document_of_the_same_kind(
+    form: str, nothing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the person gets the summary, on stderr."""
+    code = cli.main(["validate", "--format", form, str(write(tmp_path, "one"))])
+
+    out, err = capsys.readouterr()
+    assert (code, err) == (ExitCode.OK, "1 stack, 0 deliveries, no faults\n")
+    assert " ".join(out.split()).replace("{ ", "{").replace(" }", "}") == nothing
+
+
+@pytest.mark.parametrize(
+    ("form", "variable", "found"),
+    [
+        ("github", "GITHUB_WORKSPACE", "file=below/Pulumi.one.yaml,"),
+        ("gitlab", "CI_PROJECT_DIR", '"path": "below/Pulumi.one.yaml"'),
+    ],
+)
+def test_files_are_named_from_the_root_of_the_repository(
+    form: str, variable: str, found: str, tmp_path: Path
+) -> None:
+    """Wherever in it the command is run; a file elsewhere keeps its name."""
+    write(tmp_path / "below", "one", account=1)
+    elsewhere = str(FAULTS / "Pulumi.view-unknown.yaml")
+    done = run(
+        *("validate", "--format", form, "Pulumi.one.yaml", elsewhere),
+        cwd=tmp_path / "below",
+        **{variable: str(tmp_path)},
+    )
+
+    assert found in done.stdout
+    assert elsewhere in done.stdout
 
 
 # --- cost -----------------------------------------------------------------------------------------
