@@ -43,6 +43,8 @@ class Product:
     """One product code and the log codes known of it."""
 
     code: str
+    name: str
+    """As the cloud's own English pages call it; for comments and reports."""
     logs: tuple[str, ...] = ()
     """Log codes, sorted; empty when no source names one."""
     source: Source = IMPORT_CLIENT
@@ -51,46 +53,70 @@ class Product:
 
 
 _PRODUCTS = (
-    Product(code="actiontrail", logs=("cloud_siem_trail_actiontrail",)),
-    Product(code="apigateway", logs=("cloud_siem_apigateway_log",)),
-    Product(code="bastionhost", logs=("cloud_siem_bastionhost_event",)),
-    Product(code="cdn", logs=("cloud_siem_cdn_flow_log",)),
-    Product(code="cfw", logs=("cloud_siem_cfw_alert", "cloud_siem_cfw_flow")),
-    Product(code="config", logs=("cloud_siem_config_log",), source=API_EXAMPLES),
-    Product(code="csk", logs=("cloud_siem_k8s_audit",)),
+    Product(code="actiontrail", name="ActionTrail", logs=("cloud_siem_trail_actiontrail",)),
+    Product(code="apigateway", name="API Gateway", logs=("cloud_siem_apigateway_log",)),
+    Product(code="bastionhost", name="Bastionhost", logs=("cloud_siem_bastionhost_event",)),
+    Product(code="cdn", name="CDN", logs=("cloud_siem_cdn_flow_log",)),
+    Product(
+        code="cfw", name="Cloud Firewall", logs=("cloud_siem_cfw_alert", "cloud_siem_cfw_flow")
+    ),
+    Product(
+        code="config", name="Cloud Config", logs=("cloud_siem_config_log",), source=API_EXAMPLES
+    ),
+    Product(code="csk", name="Container Service for Kubernetes", logs=("cloud_siem_k8s_audit",)),
     Product(
         code="ddos",
+        name="Anti-DDoS",
         logs=("cloud_siem_ddos_coo_log", "cloud_siem_ddos_gf_log", "cloud_siem_ddos_protect_log"),
     ),
-    Product(code="eip", logs=("cloud_siem_vpc_eni_log",)),
-    Product(code="fc", logs=("cloud_siem_fc_log",)),
-    Product(code="hcloud_cfw", source=API_PAGE),
-    Product(code="hcloud_waf", logs=("cloud_siem_hcloud_waf_alert_log",), source=API_EXAMPLES),
-    Product(code="mongodb", logs=("cloud_siem_mongodb_audit_log", "cloud_siem_mongodb_flow_log")),
-    Product(code="nas", logs=("cloud_siem_nas_audit_log",)),
+    Product(code="eip", name="Elastic IP Address", logs=("cloud_siem_vpc_eni_log",)),
+    Product(code="fc", name="Function Compute", logs=("cloud_siem_fc_log",)),
+    Product(code="hcloud_cfw", name="Huawei Cloud firewall", source=API_PAGE),
+    Product(
+        code="hcloud_waf",
+        name="Huawei Cloud WAF",
+        logs=("cloud_siem_hcloud_waf_alert_log",),
+        source=API_EXAMPLES,
+    ),
+    Product(
+        code="mongodb",
+        name="ApsaraDB for MongoDB",
+        logs=("cloud_siem_mongodb_audit_log", "cloud_siem_mongodb_flow_log"),
+    ),
+    Product(code="nas", name="File Storage NAS", logs=("cloud_siem_nas_audit_log",)),
     Product(
         code="oss",
+        name="Object Storage Service",
         logs=("cloud_siem_oss_access_log", "cloud_siem_oss_delete_log", "cloud_siem_oss_meter_log"),
     ),
     Product(
         code="polardb",
+        name="PolarDB",
         logs=("cloud_siem_polardb1x_audit", "cloud_siem_polardb2x_audit"),
     ),
     Product(
         code="qcloud_cfw",
+        name="Tencent Cloud firewall",
         logs=("cloud_siem_qcloud_cfw_alert_log",),
         source=API_EXAMPLES,
         remark="CloseDelivery's page says qlcoud_cfw; which one the service takes is unverified",
     ),
-    Product(code="qcloud_waf", logs=("cloud_siem_qcloud_waf_alert_log",), source=API_EXAMPLES),
+    Product(
+        code="qcloud_waf",
+        name="Tencent Cloud WAF",
+        logs=("cloud_siem_qcloud_waf_alert_log",),
+        source=API_EXAMPLES,
+    ),
     Product(
         code="qlcoud_cfw",
+        name="Tencent Cloud firewall",
         source=API_PAGE,
         remark="so spelled by the source; ListDelivery's and OpenDelivery's pages say qcloud_cfw",
     ),
-    Product(code="rds", logs=("cloud_siem_rds_audit_log",)),
+    Product(code="rds", name="ApsaraDB RDS", logs=("cloud_siem_rds_audit_log",)),
     Product(
         code="sas",
+        name="Security Center",
         logs=(
             "cloud_siem_aegis_account_snapshot",
             "cloud_siem_aegis_beaver_dns",
@@ -111,9 +137,17 @@ _PRODUCTS = (
             "cloud_siem_aegis_vul_log",
         ),
     ),
-    Product(code="slb", logs=("cloud_siem_alb_flow_log", "cloud_siem_vpc_slb7l_log")),
-    Product(code="vpc", logs=("cloud_siem_vpc_flow_log",)),
-    Product(code="waf", logs=("cloud_siem_waf_alert", "cloud_siem_waf_flow")),
+    Product(
+        code="slb",
+        name="Server Load Balancer",
+        logs=("cloud_siem_alb_flow_log", "cloud_siem_vpc_slb7l_log"),
+    ),
+    Product(code="vpc", name="Virtual Private Cloud", logs=("cloud_siem_vpc_flow_log",)),
+    Product(
+        code="waf",
+        name="Web Application Firewall",
+        logs=("cloud_siem_waf_alert", "cloud_siem_waf_flow"),
+    ),
 )
 
 PRODUCTS: Mapping[str, Product] = MappingProxyType({one.code: one for one in _PRODUCTS})

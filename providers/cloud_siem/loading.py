@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from cloud_siem.errors import Place, Reason, StackError
 from cloud_siem.keys import OWN_KEYS, STACK_NAME
@@ -34,10 +35,17 @@ def load_stack(
     return _built(read, name, environ, values=values)
 
 
-def load_stack_file(path: str | Path, environ: Mapping[str, str]) -> Stack:
-    """The stack of a file, read without the engine."""
+def load_stack_file(
+    path: str | Path, environ: Mapping[str, str], given: Mapping[str, object] | None = None
+) -> Stack:
+    """The stack of a file, read without the engine.
+
+    ``given`` stands for keys that the file does not have, by whole key.
+    """
     read = read_stack_file(path)
-    return _built(read, _name_of(read), environ, more=(*read.engine_only, *_name_faults(read)))
+    name = name_of(path) or "unnamed"
+    more = (*read.engine_only, *_name_faults(read))
+    return _built(read, name, environ, given=given or {}, more=more)
 
 
 def load_files(
@@ -98,6 +106,7 @@ def _built(
     environ: Mapping[str, str],
     *,
     values: Mapping[str, object] | None = None,
+    given: Mapping[str, object] = MappingProxyType({}),
     more: Iterable[Reason] = (),
 ) -> Stack:
     """Build the stack of a file; where both its text and its values have a fault, one is told.
@@ -113,7 +122,7 @@ def _built(
     faults += bare
     try:
         stack = build_stack(
-            read.values if values is None else values,
+            {**given, **read.values} if values is None else values,
             read.places,
             name=name,
             file=read.path,
@@ -153,13 +162,14 @@ def _bare_keys(read: StackFile) -> Iterator[Reason]:
 _FILE_NAME = re.compile(rf"Pulumi\.({STACK_NAME})\.yaml")
 
 
-def _name_of(read: StackFile) -> str:
-    found = _FILE_NAME.fullmatch(Path(read.path).name)
-    return found[1] if found else "unnamed"
+def name_of(path: str | Path) -> str:
+    """The stack that a file is of; empty when its name is not that of a stack file."""
+    found = _FILE_NAME.fullmatch(Path(path).name)
+    return found[1] if found else ""
 
 
 def _name_faults(read: StackFile) -> Iterator[Reason]:
-    if not _FILE_NAME.fullmatch(Path(read.path).name):
+    if not name_of(read.path):
         message = "the file's name is not that of a stack file"
         hint = "the engine reads Pulumi.<stack>.yaml alone"
         yield Reason(message=message, place=Place(file=read.path), hint=hint)

@@ -71,3 +71,8 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~@])")
 def markdown_escaped(text: str) -> str:
     """Text that Markdown shows as it is: no markup, no mention, no cell's end, on one line."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number of things, e.g. ``1 delivery`` or ``2 deliveries``; plain plurals are made here."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -59,6 +59,11 @@ COMMANDS = (
         help="print the RAM policy that a caller needs, and no more",
     ),
     Command(
+        name="adopt",
+        module="cloud_siem.cli.adopt",
+        help="write the stack file of an account as it is now",
+    ),
+    Command(
         name="emulator",
         module="siem_emulator.command",
         help="run and steer an embedded Cloud SIEM on this machine",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cloud_siem.catalog import did_you_mean
 from cloud_siem.errors import CloudSiemError
+from cloud_siem.loading import name_of
 
 FOLDER = "stacks"
 PATTERN = "Pulumi.*.yaml"
@@ -20,6 +21,14 @@ def all_files() -> list[str]:
             " or name the files"
         )
     return files
+
+
+def place_of(stack: str) -> tuple[str, Path]:
+    """The name of a stack that may not be there yet, and its file; given by name or as a path."""
+    path = Path(stack)
+    if "/" not in stack and path.suffix != ".yaml":
+        path = Path(FOLDER) / f"Pulumi.{stack}.yaml"
+    return name_of(path), path
 
 
 def file_of(stack: str) -> str:

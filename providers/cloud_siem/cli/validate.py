@@ -18,6 +18,7 @@ from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.stackfiles import FOLDER, PATTERN, all_files
 from cloud_siem.errors import Reason
 from cloud_siem.loading import load_files
+from cloud_siem.wording import counted
 
 Reasons = tuple[Reason, ...]
 
@@ -77,13 +78,9 @@ class _Checked:
 
     def summary(self, reasons: Reasons) -> str:
         if reasons:
-            return f"{_counted(self.files, 'file')}, {_counted(len(reasons), 'fault')}"
-        deliveries = _counted(self.deliveries, "delivery", "deliveries")
-        return f"{_counted(self.stacks, 'stack')}, {deliveries}, no faults"
-
-
-def _counted(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+            return f"{counted(self.files, 'file')}, {counted(len(reasons), 'fault')}"
+        deliveries = counted(self.deliveries, "delivery", "deliveries")
+        return f"{counted(self.stacks, 'stack')}, {deliveries}, no faults"
 
 
 # --- for programs ---------------------------------------------------------------------------------
