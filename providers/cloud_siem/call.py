@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cloud_siem.settings import Endpoint
+from cloud_siem.wording import without_password
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +86,16 @@ class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what i
             "SLS."
         )
         return passing or self.status in (502, 503, 504)
+
+
+def first_cause(error: BaseException) -> str:
+    """The innermost reason of a transport error, e.g. ``Connection refused``, without addresses."""
+    seen: BaseException = error
+    while True:
+        deeper = getattr(seen, "reason", None) or (seen.args[0] if seen.args else None)
+        deeper = deeper if isinstance(deeper, BaseException) else seen.__cause__ or seen.__context__
+        if deeper is None or deeper is seen:
+            break
+        seen = deeper
+    # Of a malformed proxy the cause is its URL, whole.
+    return without_password(str(getattr(seen, "strerror", None) or seen)) or type(seen).__name__

@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cloud_siem.call import CallFailed, Failure, Request
+from cloud_siem.call import CallFailed, Failure, Request, first_cause
 from cloud_siem.settings import Endpoint, Settings
 from cloud_siem.unrecorded import Unrecorded
 
@@ -234,8 +234,9 @@ class _Strict:
         except (LocationValueError, http_errors.InvalidURL, http_errors.InvalidSchema):
             # Not our address, which was parsed before; and the error repeats half of a password.
             raise CallFailed(Failure.LOST, _NO_PROXY) from None
+            raise CallFailed(Failure.NOT_TRUSTED, f"TLS: {first_cause(error)}") from None
         except (OSError, HTTPError) as error:
-            raise CallFailed(Failure.LOST, _first_cause(error)) from None
+            raise CallFailed(Failure.LOST, first_cause(error)) from None
         _exchange.retry_after = _retry_after(response.headers)
         _check(response, content)
         # What ``requests`` does itself when it reads the body; the SDK asks for ``content`` next.
@@ -371,18 +372,6 @@ def _no_credentials(error: Exception) -> CallFailed:
 def _spoken(message: str) -> str:
     """The cloud's words without the text that it signed; in the older form that has the token."""
     return message.partition("server string to sign")[0].strip()
-
-
-def _first_cause(error: BaseException) -> str:
-    """The innermost reason of a transport error, e.g. ``Connection refused``, without addresses."""
-    seen: BaseException = error
-    while True:
-        deeper = getattr(seen, "reason", None) or (seen.args[0] if seen.args else None)
-        deeper = deeper if isinstance(deeper, BaseException) else seen.__cause__ or seen.__context__
-        if deeper is None or deeper is seen:
-            break
-        seen = deeper
-    return str(getattr(seen, "strerror", None) or seen) or type(seen).__name__
 
 
 def _at_most(milliseconds: int, seconds: float) -> int:

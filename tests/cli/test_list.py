@@ -112,3 +112,26 @@ def test_another_accounts_credentials_are_refused_before_the_list_is_asked_for(
     assert code == 1
     assert f"the credentials belong to account {ACCOUNT}" in capsys.readouterr().err
     assert siem.counts().actions == {"GetCallerIdentity": 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ("environment: [x]", "what an environment holds is known to the engine alone"),
+        ("  cloud-siem:profile: {secure: x}", "a secret is known to the engine alone"),
+    ],
+)
+def test_a_file_that_only_the_engine_can_read_whole_is_refused_with_the_reason(
+    more: str,
+    reason: str,
+    project: Path,
+    siem: EmulatorServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whose account it is, and what it declares of it, is not known here."""
+    (project / "stacks" / "Pulumi.prod.yaml").write_text(f"{STACK}{more}\n", encoding="utf-8")
+    code = main(["list", "prod"])
+
+    assert code == 1
+    assert reason in capsys.readouterr().err
+    assert siem.counts().actions == {}

@@ -64,6 +64,11 @@ COMMANDS = (
         help="write the stack file of an account as it is now",
     ),
     Command(
+        name="doctor",
+        module="cloud_siem.cli.doctor",
+        help="tell what keeps this machine from a working update",
+    ),
+    Command(
         name="emulator",
         module="siem_emulator.command",
         help="run and steer an embedded Cloud SIEM on this machine",

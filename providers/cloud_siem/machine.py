@@ -1,0 +1,190 @@
+"""This machine as ``doctor`` sees it: the engine, the Python of the project, their versions.
+
+The one door to other programs. Everything is asked with a time limit, nothing is changed, and what
+a program says about itself is cut to its first line, without passwords.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from cloud_siem.wording import without_password
+
+ENGINE = "pulumi"
+HOST_PARTS = (
+    "pulumi-language-python",
+    "pulumi-language-python-exec",
+    "pulumi-resource-pulumi-python",
+)
+"""What the engine starts for a program in Python, and for its dynamic providers."""
+SECONDS = 30
+"""For one program; the slowest is an engine whose backend is far away."""
+DISTRIBUTION = "pulumi-cloud-siem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a program said."""
+
+    said: str = ""
+    """Its stdout."""
+    failure: str = ""
+    """Why there is no answer, e.g. its own first line of complaint; empty when there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """The engine on PATH."""
+
+    path: str
+    version: Answer
+    missing: tuple[str, ...]
+    """Of ``HOST_PARTS``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """The Pulumi project of a folder."""
+
+    name: str = ""
+    failure: str = ""
+    """Why there is none."""
+    python: str = ""
+    """The interpreter that runs its program; empty when there is none."""
+    virtualenv: str = ""
+    """The environment that it asks for; empty when it takes the python3 on PATH."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """A Python and what is installed in it."""
+
+    version: tuple[int, ...] = ()
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """Versions by distribution; one that is not installed is not here."""
+    requires: tuple[str, ...] = ()
+    """What our own distribution asks for there, e.g. ``pulumi<4,>=3.216``."""
+    failure: str = ""
+
+
+def engine(environ: Mapping[str, str]) -> Engine | None:
+    """The engine, if there is one."""
+    path = shutil.which(ENGINE, path=environ.get("PATH"))
+    if path is None:
+        return None
+    # The engine looks for its parts beside itself first.
+    places = os.pathsep.join([str(Path(path).resolve().parent), environ.get("PATH", os.defpath)])
+    missing = tuple(part for part in HOST_PARTS if shutil.which(part, path=places) is None)
+    with tempfile.TemporaryDirectory() as home:  # it writes a log there, even now
+        version = ask([path, "version"], {**environ, **_QUIET, "PULUMI_HOME": home})
+    return Engine(path=path, version=version, missing=missing)
+
+
+def project(folder: Path, environ: Mapping[str, str]) -> Project:
+    """The project whose folder this is."""
+    try:
+        text = (folder / "Pulumi.yaml").read_text(encoding="utf-8")
+        read = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        why = "there is no Pulumi.yaml" if isinstance(error, FileNotFoundError) else str(error)
+        return Project(failure=why.splitlines()[0])
+    if not isinstance(read, dict) or not isinstance(read.get("name"), str):
+        return Project(failure="Pulumi.yaml names no project")
+    virtualenv = _virtualenv(read, environ)
+    python = str(folder / virtualenv / "bin" / "python") if virtualenv else "python3"
+    found = shutil.which(python, path=environ.get("PATH")) or ""
+    return Project(name=read["name"], python=found, virtualenv=virtualenv)
+
+
+def _virtualenv(read: Mapping[str, object], environ: Mapping[str, str]) -> str:
+    runtime = read.get("runtime")
+    options = runtime.get("options") if isinstance(runtime, dict) else None
+    asked = options.get("virtualenv") if isinstance(options, dict) else None
+    return environ.get("PULUMI_RUNTIME_VIRTUALENV") or (asked if isinstance(asked, str) else "")
+
+
+_WHAT_IS_INSTALLED = """
+import json, re, sys
+from importlib import metadata
+
+ours = sys.argv[1]
+try:
+    requires = metadata.requires(ours) or []
+    found = {ours: metadata.version(ours)}
+except metadata.PackageNotFoundError:
+    requires, found = [], {}
+for requirement in requires:
+    name = re.match("[A-Za-z0-9._-]+", requirement)[0]
+    try:
+        found[name] = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        pass
+print(json.dumps({"version": sys.version_info[:3], "packages": found, "requires": requires}))
+"""
+
+
+def interpreter(python: str, environ: Mapping[str, str]) -> Interpreter:
+    """What a Python has of our own distribution, and of what that one needs."""
+    answer = ask([python, "-c", _WHAT_IS_INSTALLED, DISTRIBUTION], environ)
+    if answer.failure:
+        return Interpreter(failure=answer.failure)
+    said = json.loads(answer.said)
+    return Interpreter(
+        version=tuple(said["version"]),
+        packages=said["packages"],
+        requires=tuple(said["requires"]),
+    )
+
+
+def stacks(engine: Engine, folder: Path, environ: Mapping[str, str]) -> tuple[list[str], str]:
+    """The names of the project's stacks in the backend; or why the engine cannot tell."""
+    command = [engine.path, "stack", "ls", "--json", "--non-interactive", "--cwd", str(folder)]
+    answer = ask(command, {**environ, **_QUIET})
+    if answer.failure:
+        return [], answer.failure
+    try:
+        return [str(one["name"]).rpartition("/")[2] for one in json.loads(answer.said)], ""
+    except (ValueError, TypeError, KeyError):
+        return [], "it says something that is no list of stacks"
+
+
+_QUIET = {"PULUMI_SKIP_UPDATE_CHECK": "true", "NO_COLOR": "1"}
+
+
+def ask(command: Sequence[str], environ: Mapping[str, str]) -> Answer:
+    """Run a program that only tells."""
+    name = Path(command[0]).name
+    try:
+        done = subprocess.run(
+            command,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(failure=f"{name} did not answer within {SECONDS} s")
+    except OSError as error:
+        return Answer(failure=f"{name} does not start: {error.strerror}")
+    if done.returncode:
+        return Answer(failure=_complaint(done.stderr) or f"{name} ended with {done.returncode}")
+    return Answer(said=done.stdout)
+
+
+def _complaint(text: str) -> str:
+    """The first line that says something; a backend's URL may have a password in it."""
+    lines = (line.strip() for line in text.splitlines())
+    line = next((line for line in lines if line), "")
+    return without_password(line.removeprefix("error: "))
