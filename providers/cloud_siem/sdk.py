@@ -230,11 +230,10 @@ class _Strict:
             with response:
                 content = _read(response)
         except http_errors.SSLError as error:
-            raise CallFailed(Failure.NOT_TRUSTED, f"TLS: {_first_cause(error)}") from None
+            raise CallFailed(Failure.NOT_TRUSTED, f"TLS: {first_cause(error)}") from None
         except (LocationValueError, http_errors.InvalidURL, http_errors.InvalidSchema):
             # Not our address, which was parsed before; and the error repeats half of a password.
             raise CallFailed(Failure.LOST, _NO_PROXY) from None
-            raise CallFailed(Failure.NOT_TRUSTED, f"TLS: {first_cause(error)}") from None
         except (OSError, HTTPError) as error:
             raise CallFailed(Failure.LOST, first_cause(error)) from None
         _exchange.retry_after = _retry_after(response.headers)
