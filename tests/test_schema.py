@@ -77,6 +77,7 @@ CAN_SAY_NOTHING_OF = (
     "this is the account itself",  # one value against another
     "the role is of account",
     "holds what looks like an access key",
+    "is not in the calendar",  # how long a month is
     "out of bounds",  # numbers that stand as text
     "is no host",  # ports, lengths, labels
     "is plain http",
@@ -109,6 +110,15 @@ VALUES = st.one_of(
     ),
     st.fixed_dictionaries({"sas": st.dictionaries(st.one_of(CODES, st.just("*")), ENTRIES)}),
     st.lists(WORDS, max_size=2),
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["delivery", "reason", "until", "untill"]),
+            st.sampled_from(
+                ["oss/*", "oss", "*", "a b/c", "2026-12-31", "2026-02-30", "26-1-1", "", "x\ny", 5]
+            ),
+        ),
+        max_size=2,
+    ),
 )
 CHANGES = st.dictionaries(
     st.one_of(
@@ -152,6 +162,7 @@ def test_what_one_takes_the_other_takes(
         {"cloud-siem:deliveries": {"sas": {"a": {"protect": True}}}},
         {"cloud-siem:view": "enterprise", "cloud-siem:member": MEMBER},
         {"cloud-siem:roleDuration": 3600},
+        {"cloud-siem:driftIgnore": [{"delivery": "oss/*", "reason": "INC-7"}]},
     ],
 )
 def test_an_editor_marks_the_mistakes_that_people_make(changes: dict[str, object]) -> None:

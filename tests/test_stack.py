@@ -6,6 +6,7 @@ import random
 import re
 import time
 from collections.abc import Mapping
+from datetime import date
 from itertools import combinations
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_siem.errors import Place, StackError
+from cloud_siem.ignore import Ignore
 from cloud_siem.keys import keys_table
 from cloud_siem.loading import check_files, load_files, load_stack, load_stack_file, overlaps
 from cloud_siem.model import Delivery, DeliveryKey, OnRemove, Perspective, Region, State, View
@@ -186,6 +188,18 @@ def test_other_tags_are_faults(tags: object) -> None:
     assert len(reasons(tags=tags)) == 1
 
 
+def test_an_ignore_says_what_why_and_until_when() -> None:
+    """In the order of the file, which is the order of their precedence."""
+    entry = {"delivery": "oss/*", "reason": "INC-7", "until": "2026-12-31"}
+    stack = build(driftIgnore=[entry, {**entry, "delivery": "sas/a"}])
+
+    assert stack.drift_ignore == (
+        Ignore(delivery="oss/*", reason="INC-7", until=date(2026, 12, 31)),
+        Ignore(delivery="sas/a", reason="INC-7", until=date(2026, 12, 31)),
+    )
+    assert build().drift_ignore == build(driftIgnore=[]).drift_ignore == ()
+
+
 # --- two sources, one reading ---------------------------------------------------------------------
 
 CODES = st.text(alphabet="abz019_.-", min_size=1, max_size=6)
@@ -211,6 +225,16 @@ LOGS = st.one_of(
     st.dictionaries(CODES, ENTRIES, min_size=1, max_size=4),
     st.fixed_dictionaries({"*": ENTRIES}),
 )
+IGNORES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "delivery": st.sampled_from(["oss/*", "*/*", "sas/cloud_siem_*", "waf/a.b-c"]),
+            "reason": st.sampled_from(["a", "b, c: d"]),
+            "until": st.sampled_from(["2026-12-31", "2028-02-29"]),
+        }
+    ),
+    max_size=2,
+)
 SOUND = st.fixed_dictionaries(
     {
         "cloud-siem:account": st.sampled_from([ACCOUNT, int(ACCOUNT)]),
@@ -222,6 +246,7 @@ SOUND = st.fixed_dictionaries(
         "cloud-siem:deliveries": st.dictionaries(CODES, LOGS, max_size=4),
         "cloud-siem:protect": st.booleans(),
         "cloud-siem:tags": st.dictionaries(CODES, st.sampled_from(["prod", "two words"])),
+        "cloud-siem:driftIgnore": IGNORES,
         "cloud-siem:closeLimit": st.sampled_from([0, 5, "5", "30%"]),
         "cloud-siem:deadline": st.one_of(st.integers(1, 3600), st.sampled_from([2.5, "30"])),
         "cloud-siem:preflight": st.booleans(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cloud_siem.kinds import Choice, Kind, Switch, Text
+from cloud_siem.kinds import Choice, Day, Kind, Switch, Text
 from cloud_siem.model import DECLARABLE, OnRemove, Region, View
 from cloud_siem.settings import BY_CONFIG_KEY, PREFIX
 
@@ -20,6 +20,7 @@ DELIVERIES = f"{PREFIX}deliveries"
 ON_REMOVE = f"{PREFIX}onRemove"
 PROTECT = f"{PREFIX}protect"
 TAGS = f"{PREFIX}tags"
+DRIFT_IGNORE = f"{PREFIX}driftIgnore"
 
 DIGITS = Text(r"[0-9]{16}", "its 16 digits", numbers=(10**15, 2**53))
 """An account's id; the int64 of the API has 16 digits in every document seen."""
@@ -58,6 +59,12 @@ KINDS: Mapping[str, Kind] = {
 """What the stack's own keys hold, those with mappings aside; the settings have their own table."""
 REASON = Text(r"(?=\S)[^\x00-\x1f\x7f]{1,200}(?<=\S)", "one line of up to 200 characters")
 TAG = Text(r"(?=\S)[^\x00-\x1f\x7f]{1,128}(?<=\S)", "one line of up to 128 characters")
+PATTERN = Text(
+    r"[A-Za-z0-9_.*-]{1,128}/[A-Za-z0-9_.*-]{1,128}",
+    "product/log, where * stands for any characters",
+)
+IGNORE_KINDS: Mapping[str, Kind] = {"delivery": PATTERN, "reason": REASON, "until": Day()}
+"""What an entry of driftIgnore says; all of it is required."""
 DOCS: Mapping[str, str] = {
     ACCOUNT: "The account whose credentials are used; required.",
     REGION: "The management center of threat analysis; required.",
@@ -70,6 +77,7 @@ DOCS: Mapping[str, str] = {
     PROTECT: "Whether closing what is open is refused, unless the entry says so itself; false by"
     " default.",
     TAGS: "Names and values that policies and selectors go by.",
+    DRIFT_IGNORE: "What `cloud-siem drift` lets pass for a while.",
 }
 """One sentence for each of the stack's own keys, in the order in which people read about them."""
 OWN_KEYS = tuple(DOCS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 from cloud_siem.catalog import closest
@@ -156,6 +157,31 @@ class Text:
             return text
         low, high = self.numbers
         return {"anyOf": [text, {"type": "integer", "minimum": low, "maximum": high}]}
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of the calendar."""
+
+    words = "a day such as 2026-12-31, in quotes"
+
+    def parse(self, text: str) -> date:
+        if not re.fullmatch(_DAY, text):
+            raise Unusable(f"{shown(text)} is no day", f"write {self.words}")
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            message = f"{shown(text)} is not in the calendar"
+            raise Unusable(message, f"write {self.words}") from None
+
+    def accepts(self, _value: object) -> bool:
+        return False
+
+    def schema(self) -> dict[str, object]:
+        return {"type": "string", "pattern": f"^{_DAY}$"}
+
+
+_DAY = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 
 
 @dataclass(frozen=True)

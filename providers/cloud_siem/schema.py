@@ -16,6 +16,8 @@ from cloud_siem.keys import (
     CODE,
     DELIVERIES,
     DOCS,
+    DRIFT_IGNORE,
+    IGNORE_KINDS,
     KINDS,
     KNOWN_KEYS,
     MEMBER,
@@ -55,10 +57,10 @@ def schema_text() -> str:
 
 def _config() -> Schema:
     """Other namespaces are free; ours has no unknown keys, and none of our names stands bare."""
-    mappings = {DELIVERIES: _deliveries, TAGS: _tags}
+    structures = {DELIVERIES: _deliveries, TAGS: _tags, DRIFT_IGNORE: _drift_ignore}
     properties: Schema = {}
     for key in OWN_KEYS:
-        value = mappings[key]() if key in mappings else KINDS[key].schema()
+        value = structures[key]() if key in structures else KINDS[key].schema()
         properties[key] = {"description": DOCS[key], **value}
     for one in SETTINGS:
         properties[one.config_key] = {"description": one.doc, **one.kind.schema()}
@@ -98,6 +100,18 @@ def _tags() -> Schema:
         "type": "object",
         "propertyNames": {"pattern": f"^{CODE}$"},
         "additionalProperties": TAG.schema(),
+    }
+
+
+def _drift_ignore() -> Schema:
+    return {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": list(IGNORE_KINDS),
+            "properties": {key: kind.schema() for key, kind in IGNORE_KINDS.items()},
+            "additionalProperties": False,
+        },
     }
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from cloud_siem.catalog import closest
 from cloud_siem.errors import Place, Reason, StackError
+from cloud_siem.ignore import Ignore
 from cloud_siem.keys import (
     ACCOUNT,
     CODE,
     DELIVERIES,
+    DRIFT_IGNORE,
+    IGNORE_KINDS,
     KINDS,
     KNOWN_KEYS,
     LOG_KEYS,
@@ -67,6 +71,8 @@ class Stack:
     """What removing an entry does, where the entry did not say so itself."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Names and values that policies and selectors go by, e.g. ``{"env": "prod"}``."""
+    drift_ignore: tuple[Ignore, ...] = ()
+    """What the drift review lets pass, in the order of the file."""
     settings: Settings = field(default_factory=Settings)
     file: str = ""
     """The stack file, as the person named it; empty when there is none."""
@@ -118,6 +124,7 @@ class _Builder:
         default = self._default(perspective or _NOBODY)
         deliveries = self._deliveries(default, settings)
         tags = dict(self._tags())
+        drift_ignore = tuple(self._ignores())
         if self._reasons or perspective is None:
             raise StackError(self._reasons)
         return Stack(
@@ -126,6 +133,7 @@ class _Builder:
             deliveries=tuple(sorted(deliveries, key=lambda one: by_name(one.key))),
             on_remove=default.on_remove,
             tags=tags,
+            drift_ignore=drift_ignore,
             settings=settings,
             file=self._file,
             places=self._places,
@@ -230,35 +238,61 @@ class _Builder:
             if isinstance(text := self._parsed(path, value, TAG), str):
                 yield name, text
 
+    def _ignores(self) -> Iterator[Ignore]:
+        for at, entry in enumerate(self._list(DRIFT_IGNORE, _IGNORE_HINT)):
+            path = (DRIFT_IGNORE, str(at))
+            if not isinstance(entry, dict):
+                self._note(path, f"{shown(entry)} is no mapping", _IGNORE_HINT)
+                continue
+            self._check_entry_keys(path, entry, tuple(IGNORE_KINDS))
+            for key in IGNORE_KINDS:
+                if key not in entry:
+                    hint = f"add it: {IGNORE_KINDS[key].words}"
+                    self._note(path, f"the entry has no {key}", hint)
+            parsed = {key: self._long(path, entry, key, kind) for key, kind in IGNORE_KINDS.items()}
+            match parsed:
+                case {"delivery": str(delivery), "reason": str(reason), "until": date() as until}:
+                    yield Ignore(delivery=delivery, reason=reason, until=until)
+
     def _mapping(self, key: str, hint: str) -> Mapping[str, object]:
         """The mapping below a key; an empty one where there is none, or a faulty one."""
-        if key not in self._values:
-            return {}
-        value = self._values[key]
-        if value is None or value == "":
-            self._note((key,), "has no value", f"{hint}; or write {{}}, or remove the line")
-            return {}
-        if isinstance(value, str):
-            value = self._from_json(key, value, hint)
-            if value is None:
-                return {}
-        if isinstance(value, dict):
-            return value
+        value = self._structure(key, hint, "mapping")
+        if value is None or isinstance(value, dict):
+            return value or {}
         self._note((key,), f"{shown(value)} is no mapping", hint)
         return {}
 
-    def _from_json(self, key: str, text: str, hint: str) -> object | None:
-        """What the engine made of a mapping; None when the text is none, with the reason noted."""
+    def _list(self, key: str, hint: str) -> Sequence[object]:
+        """The list below a key; an empty one where there is none, or a faulty one."""
+        value = self._structure(key, hint, "list")
+        if value is None or isinstance(value, list):
+            return value or []
+        self._note((key,), f"{shown(value)} is no list", hint)
+        return []
+
+    def _structure(self, key: str, hint: str, what: str) -> object | None:
+        """What stands below a key, if it is not text; None without one, and where it is faulty."""
+        if key not in self._values:
+            return None
+        value = self._values[key]
+        if value is None or value == "":
+            empty = "{}" if what == "mapping" else "[]"
+            self._note((key,), "has no value", f"{hint}; or write {empty}, or remove the line")
+            return None
+        return self._from_json(key, value, hint, what) if isinstance(value, str) else value
+
+    def _from_json(self, key: str, text: str, hint: str, what: str) -> object | None:
+        """What the engine made text of; None when the text is none, with the reason noted."""
         try:
             value: object = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
         except Unusable as fault:
             self._note((key,), fault.message, fault.hint or hint)
         except (ValueError, RecursionError):
-            self._note((key,), f"{shown(text)} is no mapping", hint)
+            self._note((key,), f"{shown(text)} is no {what}", hint)
         else:
             if value is not None:
                 return value
-            self._note((key,), "nothing is no mapping", hint)
+            self._note((key,), f"nothing is no {what}", hint)
         return None
 
     def _product(self, product: str, logs: object, default: _Default) -> Iterator[Delivery]:
@@ -296,7 +330,7 @@ class _Builder:
     def _long_form(
         self, path: Keys, key: DeliveryKey, entry: Mapping[str, object], default: _Default
     ) -> Delivery:
-        self._check_entry_keys(path, entry)
+        self._check_entry_keys(path, entry, LOG_KEYS)
         state = State.OPEN
         if "state" in entry:
             state = self._state((*path, "state"), entry["state"])
@@ -320,11 +354,13 @@ class _Builder:
             reason=reason if isinstance(reason, str) else "",
         )
 
-    def _check_entry_keys(self, path: Keys, entry: Mapping[str, object]) -> None:
+    def _check_entry_keys(
+        self, path: Keys, entry: Mapping[str, object], known: tuple[str, ...]
+    ) -> None:
         for key in entry:
-            if key not in LOG_KEYS:
-                near = closest(key, LOG_KEYS)
-                hint = f"did you mean {near}?" if near else f"known are {', '.join(LOG_KEYS)}"
+            if key not in known:
+                near = closest(key, known)
+                hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
                 self._note((*path, key), "there is no such key", hint, at_key=True)
 
     def _state(self, path: Keys, value: object) -> State:
@@ -404,6 +440,7 @@ _NOBODY = Perspective(account="", region=Region.CN_HANGZHOU)
 _STATES = {one.value: one for one in DECLARABLE}
 _DELIVERIES_HINT = "list products below it, and below each its logs"
 _TAGS_HINT = "list names and values below it"
+_IGNORE_HINT = f"list entries {{{', '.join(f'{key}: ...' for key in IGNORE_KINDS)}}} below it"
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
