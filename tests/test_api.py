@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud_siem import sdk
-from cloud_siem.api import BURST, Api
+from cloud_siem.api import BURST, Api, Credential
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import (
     ApiError,
@@ -22,13 +23,13 @@ from cloud_siem.errors import (
     UnreachableError,
 )
 from cloud_siem.model import DeliveryKey, State
-from cloud_siem.pacing import RequestRate
 from cloud_siem.settings import Settings
 from siem_emulator import EmulatorServer
 from tests.conftest import (
     ACCOUNT,
     AUDIT,
     HERE,
+    MEMBER,
     PROC,
     WAF,
     FakeTime,
@@ -342,19 +343,50 @@ def test_the_rate_holds_retries_back_like_any_other_call(
     assert [wait for wait in fake.slept if wait] == pytest.approx([0.5] * 5)
 
 
-def test_two_clients_of_one_credential_may_share_a_rate(
-    siem: EmulatorServer, fake: FakeTime
-) -> None:
-    shared = RequestRate(rate=10, burst=1, clock=fake.clock)
-    own = Settings(own_endpoint=Endpoint.parse(siem.url))
+def sharing(url: str, fake: FakeTime, **settings: Any) -> tuple[Api, Api]:
+    """Two clients with one credential: the account's own view, and its look at a member."""
+    own = Settings(own_endpoint=Endpoint.parse(url), **settings)
+    credential = Credential(settings=own, perspective=HERE, clock=fake.clock, users="both of them")
     first, second = (
-        Api(settings=own, perspective=HERE, clock=fake.clock, rate=shared) for _ in range(2)
+        Api(settings=own, perspective=seen, clock=fake.clock, credential=credential)
+        for seen in (HERE, replace(HERE, member=MEMBER))
     )
+    return first, second
+
+
+def test_two_clients_of_one_credential_share_its_rate(siem: EmulatorServer, fake: FakeTime) -> None:
+    """The cloud counts calls by credential, whatever they are about."""
+    first, second = sharing(siem.url, fake, request_rate=10)
+    for _ in range(BURST // 2):
+        first.look()
+        second.look()
     first.look()
     second.look()
-    first.look()
 
     assert [wait for wait in fake.slept if wait > 1e-6] == pytest.approx([0.1, 0.1])
+
+
+def test_two_clients_of_one_credential_ask_once_who_it_is(
+    siem: EmulatorServer, fake: FakeTime
+) -> None:
+    first, second = sharing(siem.url, fake)
+
+    assert first.identity() == second.identity()
+    assert siem.counts().actions == {"GetCallerIdentity": 1}
+
+
+def test_when_nobody_can_say_whose_a_credential_is_that_is_asked_once(
+    siem: EmulatorServer, fake: FakeTime
+) -> None:
+    """Else hundreds of stacks would wait out the same deadline one after the other."""
+    siem.fault("internal_error", action="GetCallerIdentity")
+    first, second = sharing(siem.url, fake, deadline=5.0)
+    for api in (first, second):
+        with pytest.raises(ApiError, match=r"^GetCallerIdentity for both of them failed"):
+            api.identity()
+    waited = sum(fake.slept)
+
+    assert waited < 5.0
 
 
 def test_a_write_that_its_own_rate_held_back_for_too_long_is_not_sent(

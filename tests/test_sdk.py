@@ -937,10 +937,9 @@ def test_nothing_that_prints_itself_shows_a_secret(canaries: EmulatorServer) -> 
     api = api_at(canaries.url, role_arn=ROLE, role_external_id="canary-external")
     with pytest.raises(ApiError):
         api.look()
-    shown = "".join(
-        repr(one)
-        for one in (api, api.settings, api._client(), Session(api), vars(api), vars(Session(api)))
-    )
+    credential = api._credential
+    ours = (api, api.settings, credential, credential.sdk, Session(api))
+    shown = "".join(repr(one) for one in (*ours, *(vars(one) for one in ours[2:] + ours[:1])))
 
     assert not [secret for secret in SECRETS if secret in shown]
     assert "role_external_id=***" in shown
@@ -959,7 +958,7 @@ def test_what_failed_inside_the_sdk_is_not_chained_to_what_is_told(siem: Emulato
 def test_a_client_is_made_when_the_first_call_is_due(siem: EmulatorServer) -> None:
     api = api_at(siem.url)
     assert isinstance(api, Api)
-    assert api._sdk is None
+    assert api._credential._sdk is None, "made when the first call is due"
 
     api.look()
-    assert api._sdk is not None
+    assert api._credential._sdk is not None

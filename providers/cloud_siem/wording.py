@@ -59,6 +59,18 @@ def _quoted(text: str) -> str:
     return json.dumps(clipped, ensure_ascii=not clipped.isprintable())
 
 
+def counted(number: int, one: str) -> str:
+    """``1 stack``, ``2 stacks``, ``3 deliveries``."""
+    many = f"{one[:-1]}ies" if one.endswith("y") else f"{one}s"
+    return f"{number} {one if number == 1 else many}"
+
+
+def printable(text: str) -> str:
+    """Text on one line, without anything that a terminal would obey."""
+    spaced = " ".join(text.split())
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in spaced)
+
+
 def key_shown(key: str) -> str:
     """A key as messages show it in the path to a fault: as it is, where that is short and plain."""
     odd = key.strip() != key or not key or not key.isprintable()

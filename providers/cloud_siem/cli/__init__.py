@@ -41,12 +41,17 @@ COMMANDS = (
     Command(
         name="schema",
         module="cloud_siem.cli.schema",
-        help="print the JSON Schema of stack files, for editors",
+        help="print the JSON Schema of stack files or drift reports",
     ),
     Command(
         name="list",
         module="cloud_siem.cli.listing",
         help="show the deliveries of a stack's account as they are now",
+    ),
+    Command(
+        name="drift",
+        module="cloud_siem.cli.drift",
+        help="show what is not as declared, in one account or in all of them",
     ),
     Command(
         name="review",
