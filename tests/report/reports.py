@@ -85,7 +85,7 @@ LOGS = (
         Seen(
             product=one.product,
             log=one.log or "cloud_siem_waf_flow",
-            observed=one.observed,
+            observed=State.CLOSED if one.observed is State.PARTIAL else one.observed,
             declared=one.declared,
             kind=one.kind,
         )

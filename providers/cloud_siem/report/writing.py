@@ -21,6 +21,7 @@ FORMATS: Mapping[str, tuple[str, str]] = {
     "text": ("as_text", "to_text"),
     "json": ("as_json", "to_json"),
     "markdown": ("as_markdown", "to_markdown"),
+    "html": ("as_html", "to_html"),
     "junit": ("as_junit", "to_junit"),
 }
 """By name, the module and its function: a run pays for the formats that it was asked for."""
