@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from benchmarks.figures import Spread, interleaved, ratio
+from benchmarks.many import Many
 from benchmarks.project import (
     BASELINES,
     FLOOR,
@@ -31,6 +32,7 @@ from benchmarks.project import (
     rung,
 )
 from benchmarks.rows import Row, at_most, beside, exactly
+from cloud_siem.cli.drift import CONCURRENCY
 from siem_emulator import World
 
 MANY = 100
@@ -80,6 +82,11 @@ class Bench:
             project.save("all")
             self._projects[name] = project
         return self._projects[name]
+
+    def many(self, **options: Any) -> Many:
+        """Many stacks without an engine; the options are those of `Many`."""
+        folder = self._folder / f"many-{sum(1 for _ in self._folder.glob('many-*'))}"
+        return self._open.enter_context(Many(folder, **options))
 
     def new(self, subject: Subject, world: World) -> Project:
         number = sum(1 for _ in self._folder.glob("project-*"))
@@ -334,6 +341,55 @@ def ladder(bench: Bench) -> Iterator[Row]:
         yield beside("ladder", f"nothing changed, {MANY} deliveries: {part}", figure)
 
 
+# --- many accounts --------------------------------------------------------------------------------
+
+DRIFT_LOGS = 60
+DRIFT_LATENCY_MS = 50
+
+
+def drift(bench: Bench) -> Iterator[Row]:
+    """`drift --all`: a role in each account; then one administrator's members, at its rate."""
+    stacks = 50 if bench.quick else 1000
+    many = bench.many(stacks=stacks, logs=DRIFT_LOGS)
+    runs = [many.drift(latency_ms=DRIFT_LATENCY_MS) for _ in range(bench.rounds(3, 1))]
+    what = f"`drift --all`, {stacks} stacks of {DRIFT_LOGS} logs, {DRIFT_LATENCY_MS} ms latency"
+    calls = dict.fromkeys(("AssumeRole", "GetCallerIdentity", "ListDelivery"), stacks)
+    yield exactly("drift", f"{what}: calls", _calls(runs), calls)
+    bound = 3 * stacks * DRIFT_LATENCY_MS / 1000 / CONCURRENCY
+    bounds = [max(bound, run.cpu) for run in runs]
+    words = f"{what}: wall to calls x latency / {CONCURRENCY}, or to its CPU where that is larger"
+    yield at_most("drift", words, ratio(_walls(runs), bounds), 1.30)
+    peak = Spread.of(run.usage.peak_mb for run in runs)
+    yield at_most("drift", f"{what}: memory", peak, 300, "MB")
+    yield from _drift_of_members(bench, stacks)
+    each = Spread.of(_walls(runs)).median / stacks
+    yield beside("drift", "the runs", f"{_both({'drift': runs})}, {1000 * each:.0f} ms a stack")
+    if not bench.quick:
+        yield beside("drift", "`pulumi refresh --preview-only` beside it", _refreshed(bench, each))
+
+
+def _drift_of_members(bench: Bench, stacks: int) -> Iterator[Row]:
+    rate = 50
+    many = bench.many(stacks=stacks, logs=DRIFT_LOGS, members=True, rate=rate)
+    run = many.drift(latency_ms=DRIFT_LATENCY_MS)
+    what = f"`drift --all`, {stacks} members of one administrator, {rate} calls a second"
+    calls = {"GetCallerIdentity": 1, "ListDelivery": stacks}
+    yield exactly("drift", f"{what}: calls", dict(run.calls), calls)
+    over = ratio([run.wall], [max((stacks + 1) / rate, run.cpu)])
+    yield at_most("drift", f"{what}: wall to calls / rate, or to its CPU", over, 1.30)
+
+
+def _refreshed(bench: Bench, each: float) -> str:
+    """What the engine takes for one such stack, five times."""
+    project = bench.project(OURS, DRIFT_LOGS)
+    runs = []
+    for _ in range(5):
+        project.fresh(opened=True, latency_ms=DRIFT_LATENCY_MS)
+        runs.append(project.pulumi("refresh", "--preview-only"))
+    took = Spread.of(_walls(runs))
+    return f"{took.show(' s')} a stack: {took.median / each:.0f} x"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measure:
     """One measure."""
@@ -352,6 +408,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(name="close_product", run=close_product),
     Measure(name="state", run=state),
     Measure(name="start", run=start),
+    Measure(name="drift", run=drift),
     Measure(name="growth", run=growth, quick=False),
     Measure(name="checkpoints", run=checkpoints, quick=False),
     Measure(name="ladder", run=ladder, quick=False),

@@ -55,7 +55,12 @@ def rung(number: int) -> Subject:
 
 
 class EngineError(Exception):
-    """A run of the engine that was to succeed did not."""
+    """A run that was to succeed did not."""
+
+
+def clean_environment() -> dict[str, str]:
+    """Ours, without anything that a person has set up for the cloud, Pulumi or Python."""
+    return {n: v for n, v in os.environ.items() if not _NOT_TAKEN_ALONG.fullmatch(n)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +117,7 @@ class Project:
         self.siem.start()
         key = self.siem.key()
         self._environment = {
-            **{n: v for n, v in os.environ.items() if not _NOT_TAKEN_ALONG.fullmatch(n)},
+            **clean_environment(),
             **dict(self.subject.environment),
             "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
             "PYTHONPATH": str(ROOT),

@@ -44,4 +44,10 @@ WHY = {
         "A create signs, sends and reads a call, which the floor does not; what else one more"
         " delivery costs is in the program: its dependency on the gate, its part of the bookend."
     ),
+    "drift": (
+        "The stack files are read before the first call, a few milliseconds each; the SDK is"
+        " imported once; and a Python process has one thread at work at a time, so that signing,"
+        " sending and reading a call take turns. With few stacks the process's own start and that"
+        " import are most of it."
+    ),
 }

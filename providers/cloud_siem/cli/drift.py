@@ -31,8 +31,8 @@ from cloud_siem.report.writing import FORMATS, STDOUT, Target, check_targets, wr
 from cloud_siem.stack import Stack
 from cloud_siem.survey import Recording, Survey, each
 
-CONCURRENCY = 16
-"""More threads do not help: at 50 ms a call sixteen of them keep one core busy."""
+CONCURRENCY = 32
+"""More threads do not help: at 50 ms a call these keep one core busy (docs/benchmarks.md)."""
 _NONE = "none"
 
 
