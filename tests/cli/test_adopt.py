@@ -194,10 +194,30 @@ def test_a_disk_that_fails_leaves_nothing_behind(
     assert list((project / "stacks").iterdir()) == []
 
 
+def no_links(*_: object) -> None:
+    """As on a file system that has none."""
+    raise PermissionError(1, "Operation not permitted")
+
+
+def test_a_file_system_without_hard_links_will_do(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some that are shared over a network."""
+    monkeypatch.setattr(os, "link", no_links)
+
+    assert adopt(*NEW) == ExitCode.OK
+    assert [one.name for one in (project / "stacks").iterdir()] == ["Pulumi.prod.yaml"]
+
+
+@pytest.mark.parametrize("link", [os.link, no_links])
 def test_a_file_that_appears_meanwhile_is_not_overwritten(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    link: Callable[..., None],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Somebody else's file stays as it is."""
+    monkeypatch.setattr(os, "link", link)
     write = os.fsync
 
     def meanwhile(stream: int) -> None:

@@ -18,7 +18,7 @@ def write_new(path: Path, text: str) -> None:
     """
     with _told(path), _aside(path, text) as whole:
         try:
-            os.link(whole, path)  # unlike a rename, it takes no other file's name away
+            _name_once(whole, path)
         except FileExistsError:
             message = f"{path} was made by somebody else in this moment; nothing was written"
             raise CloudSiemError(message) from None
@@ -32,6 +32,18 @@ def write_over(path: Path, text: str) -> None:
     with _told(path), _aside(path, text) as whole:
         shutil.copymode(path, whole)
         whole.replace(path)
+
+
+def _name_once(whole: Path, path: Path) -> None:
+    """Give a file its name, unless another has it."""
+    try:
+        os.link(whole, path)  # unlike a rename, it takes no name away
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: nearly as good
+        if path.exists():
+            raise FileExistsError from None
+        whole.rename(path)
 
 
 @contextmanager
