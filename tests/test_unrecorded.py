@@ -15,7 +15,7 @@ from siem_emulator import EmulatorServer
 from tests.conftest import api_at
 
 ROLE = "acs:ram::{account}:role/siem-delivery"
-HOLDERS = ["Settings", "Sdk", "Api", "Session", "Process"]
+HOLDERS = ["Settings", "Sdk", "Credential", "Api", "Session", "Process"]
 ENGINE = """
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ class Careless(ResourceProvider):
 here = Perspective(account="1130916744880000", region=Region.CN_HANGZHOU)
 api = Api(settings=Settings(), perspective=here)
 process = Process({}, os.environ, folder=Path("/"))
-for held in (Settings(), api._client(), api, Session(api), process):
+for held in (Settings(), api._credential.sdk, api._credential, api, Session(api), process):
     provider = Careless()
     provider.held = held
     try:
@@ -49,7 +49,8 @@ def holders(siem: EmulatorServer) -> dict[str, object]:
 
     return {
         "Settings": api.settings,
-        "Sdk": api._sdk,
+        "Sdk": api._credential.sdk,
+        "Credential": api._credential,
         "Api": api,
         "Session": Session(api),
         "Process": Process({}, os.environ, folder=Path("/")),

@@ -178,7 +178,7 @@ class _Choice:
             if not obstacle:
                 yield Entry(key=key, state=logs[0].state, logs=logs)
                 return
-            if product in self._wish.whole:
+            if product in self._wish.whole - {WHOLE_PRODUCT}:
                 self._refuse(product, obstacle)
         for log in logs:
             yield from self._log(log)

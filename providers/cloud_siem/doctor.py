@@ -187,7 +187,7 @@ def check_stack_file(
         elif not _of_environment(reason):
             yield problem("stack file", str(reason))
     if all(map(_of_environment, reasons)):
-        yield ok("stack file", f"{file}, {counted(deliveries, 'delivery', 'deliveries')}")
+        yield ok("stack file", f"{file}, {counted(deliveries, 'delivery')}")
 
 
 def check_environment(reasons: Sequence[Reason]) -> Iterator[Check]:

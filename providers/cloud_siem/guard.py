@@ -21,6 +21,7 @@ from cloud_siem.model import (
     closable,
 )
 from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, Settings
+from cloud_siem.wording import counted
 
 LIMIT = BY_CONFIG_KEY[f"{PREFIX}closeLimit"]
 NOTHING_CLOSED = "Nothing was closed."
@@ -106,9 +107,9 @@ def refusal(closing: Sequence[Closing], *, opened: int, left_open: int, settings
     limit = settings.close_limit
     allowed = limit.of(opened)
     if len(closing) > allowed:
-        many = "1 delivery" if len(closing) == 1 else f"{len(closing)} deliveries"
         known = f", of a stack that has {opened} open" if opened else ""
         share = f" ({limit})" if limit.percent else ""
+        many = counted(len(closing), "delivery")
         numbers = f"{many} would close{known}; {LIMIT.config_key} is {allowed}{share}."
     elif not left_open and LIMIT.field not in settings.overridden:
         numbers = "the last open log of the account would close; nothing would reach the SIEM."
@@ -188,9 +189,12 @@ def announcement(closing: Sequence[Closing]) -> list[str]:
     """What goes dark and how to undo it, told before it happens; nothing where nothing closes."""
     if not closing:
         return []
-    many = "1 delivery closes" if len(closing) == 1 else f"{len(closing)} deliveries close"
-    head = f"{many}: {names(closing)}. To undo it, declare them open and run `pulumi up`:"
-    return [head, *(f"    {line}" for line in undo(closing))]
+    many, verb = counted(len(closing), "delivery"), "closes" if len(closing) == 1 else "close"
+    undone = "To undo it, declare them open and run `pulumi up`:"
+    return [
+        f"{many} {verb}: {names(closing)}. {undone}",
+        *(f"    {line}" for line in undo(closing)),
+    ]
 
 
 def names(closing: Sequence[Closing]) -> str:

@@ -77,19 +77,6 @@ def key_shown(key: str) -> str:
     return _quoted(key) if odd or len(key) > _CLIPPED or looks_secret(key) else key
 
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~@])")
-
-
-def markdown_escaped(text: str) -> str:
-    """Text that Markdown shows as it is: no markup, no mention, no cell's end, on one line."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
-
-
 def without_password(text: str) -> str:
     """The same text without user and password of any URL in it."""
     return re.sub(r"//[^/@\s]*@", "//***@", text)
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number of things, e.g. ``1 delivery`` or ``2 deliveries``; plain plurals are made here."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

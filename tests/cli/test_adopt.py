@@ -253,7 +253,7 @@ def test_a_file_that_is_there_is_left_alone_and_what_it_lacks_is_printed(
     out, err = capsys.readouterr()
     start = "pulumi config set --stack prod --path cloud-siem:deliveries"
     assert code == ExitCode.OK
-    assert "  37 closed logs are not declared (--include-closed).\n" in err
+    assert "  37 closed logs not declared (--include-closed).\n" in err
     assert out.splitlines() == [
         f"{start}.actiontrail.cloud_siem_trail_actiontrail open",
         f"{start}.cfw.cloud_siem_cfw_alert open",

@@ -194,7 +194,7 @@ class _Job:
             write_over(self.path, text)
         else:
             write_new(self.path, text)
-        entries = counted(len(self.found.entries), "entry", "entries")
+        entries = counted(len(self.found.entries), "entry")
         print(f"{self.path} is written: {entries}, as {self.stack.perspective} is now.")
         for line in (*self._summary(), *self._overrides(config), "", *self._next(bool(before))):
             print(line)
@@ -225,7 +225,7 @@ class _Job:
         share = f" ({covered * 100 // opened} %)" if opened else ""
         yield f"  {covered} of {opened} open logs are declared{share}."
         if found.passed_over:
-            closed = counted(len(found.passed_over), "closed log is", "closed logs are")
+            closed = counted(len(found.passed_over), "closed log")
             yield f"  {closed} not declared (--include-closed)."
         for why, logs in found.left_out.items():
             yield f"  {counted(len(logs), 'log')} left out, since {why}."

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.errors import PlanError, RefusedError
+from cloud_siem.report.as_markdown import escaped
 from cloud_siem.review import Change, Effect, Review, review_plan
-from cloud_siem.wording import markdown_escaped
 
 _STDIN = "-"
 
@@ -97,13 +97,13 @@ def _markdown(review: Review) -> str:
     """For a comment: what closes first and in the open, all else folded away."""
     closing = review.of(Effect.CLOSES)
     parts = [f"**{_headline(review)}**"]
-    parts += [markdown_escaped(one) for one in (_dark(review), _verdict(review)) if one]
+    parts += [escaped(one) for one in (_dark(review), _verdict(review)) if one]
     if closing:
         rows = [_row(one) for one in closing]
         parts.append("\n".join(["| closes | why | undo |", "|---|---|---|", *rows]))
     others = [one for one in review.changes if one not in closing]
     if others:
-        listed = "\n".join(f"- {markdown_escaped(one.sentence)}" for one in others)
+        listed = "\n".join(f"- {escaped(one.sentence)}" for one in others)
         parts.append(f"<details><summary>{len(others)} more</summary>\n\n{listed}\n\n</details>")
     return "\n\n".join(parts)
 
@@ -111,7 +111,7 @@ def _markdown(review: Review) -> str:
 def _row(change: Change) -> str:
     adopted = " (open before this stack had it)" if change.adopted else ""
     cells = (change.key.name, f"{change.why}{adopted}", change.undo)
-    return f"| {' | '.join(markdown_escaped(cell) for cell in cells)} |"
+    return f"| {' | '.join(escaped(cell) for cell in cells)} |"
 
 
 def _json(review: Review) -> str:

@@ -79,7 +79,7 @@ class _Checked:
     def summary(self, reasons: Reasons) -> str:
         if reasons:
             return f"{counted(self.files, 'file')}, {counted(len(reasons), 'fault')}"
-        deliveries = counted(self.deliveries, "delivery", "deliveries")
+        deliveries = counted(self.deliveries, "delivery")
         return f"{counted(self.stacks, 'stack')}, {deliveries}, no faults"
 
 
