@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from cloud_siem.drift import DEFAULT_FAIL_ON, Comparison, Kind, compare
 from cloud_siem.loading import load_stack_file
-from cloud_siem.model import DeliveryKey, Log, Snapshot, State, View
-from cloud_siem.recorded import Record, Recorded
+from cloud_siem.model import Delivery, DeliveryKey, Log, Snapshot, State, View
+from cloud_siem.properties import GateBag, read_entries
+from cloud_siem.recorded import Recorded
 from cloud_siem.stack import Stack, build_stack
 from siem_emulator import EmulatorServer
 from tests.conftest import ACCOUNT, HERE, FakeTime, api_at
 from tests.edits import LOGS, ByHand, Declare, Entry, Join, Remove, Split, small_world
 from tests.edits import Stack as Edited
 from tests.exports import exported_by
-from tests.harness import Harness
+from tests.harness import Harness, Program
 
 BASE = {"cloud-siem:account": ACCOUNT, "cloud-siem:region": "cn-hangzhou"}
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -261,24 +262,21 @@ def test_of_a_whole_product_single_logs_can_be_ignored() -> None:
 # --- the third side -------------------------------------------------------------------------------
 
 
-def recorded(states: Mapping[str, str], *, settled: bool = True) -> Recorded:
-    """As the last update left it: by name, the state and what else the gate was told."""
-    entries = {f"{name}" if "/" in name else f"{name}/*": words for name, words in states.items()}
+def recorded(states: Mapping[str, str], *, ended: bool = True) -> Recorded:
+    """As the last update left it: by name, in the words of the gate."""
+    words = {name if "/" in name else f"{name}/*": said for name, said in states.items()}
+    told = read_entries(HERE, words)
+    by_key = {one.key: one for one in told}
     return Recorded(
         perspective=HERE,
-        deliveries={
-            key(name.partition("/")[0], name.partition("/")[2] or None): Record(
-                state=State(words.partition(",")[0]), protect="protected" in words
-            )
-            for name, words in states.items()
-        },
-        entries=entries,
-        settled=settled,
+        deliveries=by_key,
+        gate=GateBag(perspective=HERE, stack="prod", deliveries=told),
+        settled=by_key if ended else None,
     )
 
 
 BY_HAND = "changed since the last pulumi up, and not by it"
-OPTIONS = "its options are not applied yet: the last pulumi up recorded others"
+OPTIONS = "recorded with other options or another reason: the next pulumi up sets that right"
 CASES = {
     "changed by hand": ("open", "closed", "open", "drifted", BY_HAND),
     "declared and not yet applied": (
@@ -377,7 +375,7 @@ def test_what_is_recorded_and_no_longer_declared_is_not_yet_applied_and_not_unma
     ("record", "sentence"),
     [
         (Recorded(perspective=HERE), "no pulumi up has recorded this stack"),
-        (recorded({}, settled=False), "the last pulumi up did not come to its end"),
+        (recorded({}, ended=False), "the last pulumi up did not come to its end"),
     ],
 )
 def test_an_update_that_is_due_whatever_is_declared_is_told(
@@ -387,7 +385,8 @@ def test_an_update_that_is_due_whatever_is_declared_is_told(
 
 
 def test_another_programs_deliveries_need_no_bookends() -> None:
-    record = Recorded(perspective=HERE, deliveries={key("sas", "a"): Record(state=State.OPEN)})
+    alone = Delivery(key=key("sas", "a"), state=State.OPEN)
+    record = Recorded(perspective=HERE, deliveries={alone.key: alone})
     found = compare(stack({"sas": {"a": "open"}}), seen({"sas/a": "open"}), recorded=record)
 
     assert found.findings == ()
@@ -456,7 +455,9 @@ PLACES = st.sampled_from([(product, log) for product, logs in LOGS.items() for l
 PRODUCTS = st.sampled_from(sorted(LOGS))
 RARELY = st.sampled_from([False, False, False, True])
 STATES = st.sampled_from([State.OPEN, State.CLOSED])
-ENTRIES = st.builds(Entry, state=STATES, protect=RARELY, keep=RARELY)
+ENTRIES = st.builds(Entry, state=STATES, protect=RARELY, keep=RARELY).map(
+    lambda one: replace(one, protect=one.protect and one.state is State.OPEN)
+)
 FIRST = st.one_of(
     st.builds(lambda place, entry: Declare(place[0], place[1], entry), PLACES, ENTRIES),
     st.builds(lambda product, entry: Declare(product, None, entry), PRODUCTS, ENTRIES),
@@ -472,6 +473,7 @@ HAPPENED = (
     "nothing",
     "edited",
     "options edited",
+    "reasons edited",
     "switched",
     "switched, refreshed",
     "switched, refreshed, switched after",
@@ -525,23 +527,20 @@ def test_it_is_in_sync_just_when_the_engine_would_change_nothing(
         clock=FakeTime().clock,
     )
     declared = edited(Edited(), first)
-    harness.up(declared.program)
+    harness.up(with_reasons(declared.program, "one"))
     if "options" in happened:
-        declared = replace(
-            declared,
-            declared={
-                key: replace(entry, keep=not entry.keep) for key, entry in declared.declared.items()
-            },
-        )
+        kept = {key: replace(one, keep=not one.keep) for key, one in declared.declared.items()}
+        declared = replace(declared, declared=kept)
     elif {"edited", "refused", "not shown"} & set(happened.split(", ")):
         declared = edited(declared, later)
+    program = with_reasons(declared.program, "another" if "reasons" in happened else "one")
     if "refused" in happened:
         small.fault("data_false", action="CloseDelivery")
         small.fault("data_false", action="OpenDelivery")
     if "not shown" in happened:
         small.fault("stale_reads", seconds=60)
     if small.faults.to_list():
-        harness.up(declared.program, preview=False)
+        harness.up(program, preview=False)
         small.faults.clear()
     if "switched" in happened:
         switch(small, hands)
@@ -552,11 +551,11 @@ def test_it_is_in_sync_just_when_the_engine_would_change_nothing(
     if "switched after" in happened:
         switch(small, hands[::-1])
     found = compare(
-        Stack(name="dev", perspective=HERE, deliveries=declared.program.deliveries),
+        Stack(name="dev", perspective=HERE, deliveries=program.deliveries),
         api_at(small.url).look(),
         recorded=exported_by(harness),
     )
-    previewed = harness.preview(declared.program, refresh=True)
+    previewed = harness.preview(program, refresh=True)
     changes = [step for step in previewed.steps if step[0] not in ("refresh", "gone")]
 
     would_change = bool(changes) or not previewed.ok
@@ -567,6 +566,15 @@ def edited(stack: Edited, edits: list[Any]) -> Edited:
     for edit in edits:
         stack = edit.of(stack)
     return stack
+
+
+def with_reasons(program: Program, reason: str) -> Program:
+    """Whatever is closed says why."""
+    said = tuple(
+        replace(one, reason=reason if one.state is State.CLOSED else "")
+        for one in program.deliveries
+    )
+    return replace(program, deliveries=said)
 
 
 def switch(siem: EmulatorServer, hands: list[ByHand]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.model import Delivery, DeliveryKey, OnRemove, Perspective, Region, State
+from cloud_siem.properties import GateBag
 from cloud_siem.recorded import recorded
 from siem_emulator import EmulatorServer
 from tests.conftest import HERE, PROC, WAF
@@ -40,7 +41,12 @@ def test_an_update_that_came_to_its_end_left_what_it_was_told(export: dict[str, 
     assert found.has(KEPT)
     assert found.has(WHOLE)
     assert found.state_of(PROC) is State.OPEN
-    assert found.unfinished == ""
+    assert found.due(gate(KEPT, WHOLE)) == ""
+
+
+def gate(*deliveries: Delivery, **more: Any) -> GateBag:
+    """What a program would tell the gate."""
+    return GateBag(perspective=HERE, stack="dev", deliveries=deliveries, **more)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +55,7 @@ def test_an_update_that_came_to_its_end_left_what_it_was_told(export: dict[str, 
         Delivery(key=PROC, state=State.CLOSED, on_remove=OnRemove.KEEP, protect=True),
         Delivery(key=PROC, state=State.OPEN, on_remove=OnRemove.KEEP),
         Delivery(key=PROC, state=State.OPEN, protect=True),
+        Delivery(key=PROC, state=State.OPEN, on_remove=OnRemove.KEEP, protect=True, reason="CHG-1"),
         Delivery(key=DeliveryKey(perspective=HERE, product="sas"), state=State.OPEN),
     ],
 )
@@ -59,11 +66,35 @@ def test_what_is_declared_otherwise_is_not_what_it_has(
 
 
 def test_a_refresh_does_not_change_what_the_update_was_told(export: dict[str, Any]) -> None:
-    """It writes what the account showed into the resource; the gate keeps what was declared."""
+    """It writes what the account showed into the gate and the resource; the bookend keeps it."""
     (proc,) = [one for one in ours(export, "LogDelivery") if one["outputs"]["product"] == "sas"]
     proc["outputs"]["state"] = "closed"
+    ours(export, "Gate")[0]["outputs"]["sas/cloud_siem_aegis_proc"] = "closed, protected, kept"
 
     assert recorded(export, HERE).state_of(PROC) is State.OPEN
+
+
+def test_what_a_refresh_took_from_the_record_an_update_has_to_put_back(
+    export: dict[str, Any],
+) -> None:
+    """It dropped the word that a delivery was adopted, when somebody had switched it by hand."""
+    (settled,) = ours(export, "Settled")
+    settled["outputs"]["deliveries"]["sas/cloud_siem_aegis_proc"] += ", adopted"
+    found = recorded(export, HERE)
+
+    assert found.has(KEPT)
+    assert "a refresh changed it meanwhile" in found.due(gate(KEPT, WHOLE))
+
+
+@pytest.mark.parametrize("change", [{"on_remove": OnRemove.KEEP}, {"tags": {"env": "prod"}}])
+def test_what_the_stack_says_for_itself_is_applied_by_an_update_too(
+    export: dict[str, Any], change: dict[str, Any]
+) -> None:
+    found = recorded(export, HERE)
+
+    assert found.due(gate(KEPT, WHOLE, **change)) == (
+        "the stack's own onRemove or tags are not applied yet"
+    )
 
 
 def test_an_update_that_broke_off_left_what_each_delivery_says(export: dict[str, Any]) -> None:
@@ -73,7 +104,7 @@ def test_an_update_that_broke_off_left_what_each_delivery_says(export: dict[str,
     proc["outputs"]["state"] = "closed"
     found = recorded(export, HERE)
 
-    assert found.unfinished == "the last pulumi up did not come to its end"
+    assert found.due(gate(KEPT, WHOLE)) == "the last pulumi up did not come to its end"
     assert found.state_of(PROC) is State.CLOSED
 
 
@@ -88,8 +119,8 @@ def test_another_perspective_has_no_gate_here(export: dict[str, Any]) -> None:
     there = Perspective(account=HERE.account, region=Region.AP_SOUTHEAST_1)
     found = recorded(export, there)
 
-    assert found.entries is None
-    assert not found.settled
+    assert found.gate is None
+    assert found.settled is None
     assert set(found.deliveries) == {PROC, WAF}
 
 
@@ -97,7 +128,7 @@ def test_a_stack_that_was_never_updated_has_nothing() -> None:
     found = recorded({"version": 3, "deployment": {"manifest": {}}}, HERE)
 
     assert found.deliveries == {}
-    assert found.unfinished == "no pulumi up has recorded this stack"
+    assert found.due(gate()) == "no pulumi up has recorded this stack"
 
 
 @pytest.mark.parametrize(

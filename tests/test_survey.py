@@ -12,8 +12,8 @@ import pytest
 from cloud_siem import survey as module
 from cloud_siem.drift import Kind
 from cloud_siem.errors import CloudSiemError
-from cloud_siem.model import State
-from cloud_siem.recorded import Record, Recorded
+from cloud_siem.model import Delivery, State
+from cloud_siem.recorded import Recorded
 from cloud_siem.stack import Stack, build_stack
 from cloud_siem.survey import Survey, each
 from siem_emulator import EmulatorServer
@@ -139,8 +139,8 @@ def test_when_the_record_cannot_be_read_what_went_dark_is_told_all_the_same(
 
 
 def test_the_record_is_the_third_side(siem: EmulatorServer) -> None:
-    states = {PROC: Record(state=State.CLOSED), AUDIT: Record(state=State.OPEN)}
-    record = Recorded(perspective=HERE, deliveries=states)
+    told = (Delivery(key=PROC, state=State.CLOSED), Delivery(key=AUDIT, state=State.OPEN))
+    record = Recorded(perspective=HERE, deliveries={one.key: one for one in told})
     dark = stack(siem, "dark", DARK)
     outcome = Survey([dark], recording=lambda _: record).outcome(dark)
 

@@ -30,6 +30,7 @@ from cloud_siem.model import (
     Verdict,
     judge,
 )
+from cloud_siem.properties import GateBag
 from cloud_siem.recorded import Recorded
 from cloud_siem.stack import Stack
 
@@ -152,7 +153,8 @@ def compare(
         recorded: What the last ``pulumi up`` recorded; None when nobody asked.
         elsewhere: What other stack files declare: it is not unmanaged.
     """
-    return _Review(stack, snapshot, recorded, elsewhere).comparison()
+    refreshed = recorded.refreshed(snapshot) if recorded else None
+    return _Review(stack, snapshot, refreshed, elsewhere).comparison()
 
 
 @dataclass
@@ -246,7 +248,7 @@ class _Review:
             return "not applied yet: no pulumi up has recorded it"
         if before is not one.state:
             return f"not applied yet: the last pulumi up recorded {before.value}"
-        return "its options are not applied yet: the last pulumi up recorded others"
+        return "recorded with other options or another reason: the next pulumi up sets that right"
 
     def _finding(
         self, kind: Kind, one: Delivery, verdict: Verdict, *tails: str, passes: bool = True
@@ -292,19 +294,25 @@ class _Review:
         if self.recorded is None:
             return
         declared = {one.key for one in self.stack.deliveries}
-        for key, record in self.recorded.deliveries.items():
-            if key not in declared:
-                yield self._no_longer_declared(key, record.state)
+        for key in self.recorded.deliveries.keys() - declared:
+            yield self._no_longer_declared(key, self.recorded.state_of(key))
         removed = self.recorded.deliveries.keys() - declared
-        due = any(one.kind is Kind.UNAPPLIED for one in found) or bool(removed)
-        if self.recorded.unfinished and not due:
-            yield Finding(
-                kind=Kind.UNAPPLIED,
-                delivery="",
-                sentence=self._sentence(self.recorded.unfinished),
-            )
+        due = self.recorded.due(self._gate)
+        if due and not removed and not any(one.kind in DEFAULT_FAIL_ON for one in found):
+            yield Finding(kind=Kind.UNAPPLIED, delivery="", sentence=self._sentence(due))
 
-    def _no_longer_declared(self, key: DeliveryKey, before: State) -> Finding:
+    @property
+    def _gate(self) -> GateBag:
+        """What the program would tell the gate."""
+        return GateBag(
+            perspective=self.stack.perspective,
+            stack=self.stack.name,
+            deliveries=self.stack.deliveries,
+            on_remove=self.stack.on_remove,
+            tags=self.stack.tags,
+        )
+
+    def _no_longer_declared(self, key: DeliveryKey, before: State | None) -> Finding:
         here = key.perspective == self.stack.perspective
         observed = self.snapshot.state_of(key) if here else None
         seen = observed.value if observed else "not listed" if here else "of another perspective"
@@ -312,7 +320,7 @@ class _Review:
         ignored = ignore is not None and ignore.holds(self.today)
         said = f"{key.name} is {seen}, no longer declared ({key.perspective})"
         tails = (
-            f"the last pulumi up recorded it as {before.value}",
+            f"the last pulumi up recorded it as {before.value}" if before else "",
             self._of_ignore(ignore, ignored),
         )
         return Finding(

@@ -2,27 +2,27 @@
 
 Pure: ``recorded`` reads the JSON of ``pulumi stack export``; the commands run the engine.
 
-Of each delivery there are two records. The gate's says what the last update was told to do; the
-resource's own says what became of it, until a refresh writes there what the account showed.
-So the gate's is the one to ask what was declared, if the update came to its end: then the settled
-bookend has the digest of all that was written.
+There are three records of a delivery. The settled bookend's says what the last update was told, if
+that came to its end; no refresh touches it, so it is the one to ask who is behind. The gate's and
+the resource's own say the same until a refresh writes there what the account showed.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from cloud_siem.errors import CloudSiemError
-from cloud_siem.model import Delivery, DeliveryKey, Perspective, State
+from cloud_siem.model import Delivery, DeliveryKey, Perspective, Snapshot, State
 from cloud_siem.properties import (
     Bag,
     GateBag,
-    entry_name,
-    key_of,
+    delivery_of,
     perspective_of,
-    state_of,
+    settled_of,
+    write_entries,
     written_digest,
 )
 
@@ -32,53 +32,63 @@ _TYPE = re.compile(r"pulumi-python:(?:[^:]*/)?cloud-siem:(Gate|LogDelivery|Settl
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
-    """One delivery as it is recorded."""
-
-    state: State
-    """As the last update was told; after one that did not come to its end, as it left it."""
-    protect: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """All that one stack has recorded of one perspective."""
+    """All that one stack has recorded, as seen from one perspective."""
 
     perspective: Perspective
-    deliveries: Mapping[DeliveryKey, Record] = field(default_factory=dict)
-    entries: Mapping[str, object] | None = None
-    """The gate's, by ``product/log``; None where there is no gate."""
-    settled: bool = False
-    """Whether the last update came to its end."""
+    deliveries: Mapping[DeliveryKey, Delivery] = field(default_factory=dict)
+    """As the resources have them; those of another perspective are recorded, and not declared."""
+    gate: GateBag | None = None
+    """None where there is none: another program's deliveries have no bookends."""
+    settled: Mapping[DeliveryKey, Delivery] | None = None
+    """What the last update that came to its end was told; None where none did."""
 
     def state_of(self, key: DeliveryKey) -> State | None:
-        """What was recorded; None when nothing was."""
-        record = self.deliveries.get(key)
-        return record.state if record else None
+        """What the last update was told; after one that broke off, what became of it."""
+        resource = self.deliveries.get(key)
+        if resource is None:
+            return None
+        return self._told(key, resource).state
 
-    def has(self, delivery: Delivery) -> bool:
-        """Whether a delivery is recorded just as it is declared now."""
-        record = self.deliveries.get(delivery.key)
-        if record is None or (record.state, record.protect) != (delivery.state, delivery.protect):
+    def refreshed(self, snapshot: Snapshot) -> Recorded:
+        """With the gate as a refresh would record it: so the engine's next preview sees it."""
+        return replace(self, gate=self.gate.as_seen(snapshot)) if self.gate else self
+
+    def has(self, declared: Delivery) -> bool:
+        """Whether, refreshed, it has the delivery just as it is declared."""
+        resource = self.deliveries.get(declared.key)
+        if resource is None or self._told(declared.key, resource).state is not declared.state:
             return False
-        if self.entries is None:
+        if (resource.reason, resource.protect) != (declared.reason, declared.protect):
+            return False
+        if self.gate is None:
             return True
-        bag = GateBag(perspective=self.perspective, stack="", deliveries=(delivery,)).write()
-        name = entry_name(delivery.key)
-        return self.entries.get(name) == bag[name]
+        entry = self._entries.get(declared.key)
+        return entry is not None and replace(entry, adopted=False) == declared
 
-    @property
-    def unfinished(self) -> str:
-        """Why an update is due whatever is declared; empty when none is."""
-        if self.entries is None:  # another program's deliveries have no bookends
+    def due(self, declared: GateBag) -> str:
+        """Why, refreshed, an update is due though every delivery is as declared; else empty."""
+        if self.gate is None:
             return "" if self.deliveries else "no pulumi up has recorded this stack"
-        return "" if self.settled else "the last pulumi up did not come to its end"
+        if (self.gate.on_remove, self.gate.tags) != (declared.on_remove, declared.tags):
+            return "the stack's own onRemove or tags are not applied yet"
+        if self.settled is None:
+            return "the last pulumi up did not come to its end"
+        after = declared.carrying(self.gate)
+        if write_entries(after.deliveries) != write_entries(self.settled.values()):
+            return "the record is not that of the last pulumi up: a refresh changed it meanwhile"
+        return ""
+
+    @cached_property
+    def _entries(self) -> Mapping[DeliveryKey, Delivery]:
+        return {one.key: one for one in self.gate.deliveries} if self.gate else {}
+
+    def _told(self, key: DeliveryKey, resource: Delivery) -> Delivery:
+        return (self.settled or {}).get(key, resource)
 
 
 def recorded(export: object, perspective: Perspective) -> Recorded:
-    """From the export of a stack; what it has of other programs and perspectives is left out.
-
-    Deliveries of another perspective are kept: they are recorded, and not declared.
+    """From the export of a stack; what it has of other programs is left out.
 
     :raises CloudSiemError: it is not an export that this understands.
     """
@@ -95,42 +105,39 @@ def recorded(export: object, perspective: Perspective) -> Recorded:
 
 
 def _recorded(found: Mapping[str, Sequence[Bag]], perspective: Perspective) -> Recorded:
-    gates = [one for one in found["Gate"] if perspective_of(one) == perspective]
-    told = {key: state for gate in gates for key, state in GateBag.read(gate).states.items()}
-    settled = _is_settled(found, perspective, told)
-    deliveries = {}
-    for bag in found["LogDelivery"]:
-        key, state = key_of(bag), state_of(bag)
-        deliveries[key] = Record(
-            state=told.get(key, state) if settled else state,
-            protect=bool(bag.get("protect", False)),
-        )
-    entries = {name: words for gate in gates for name, words in gate.items() if "/" in name}
+    deliveries = {one.key: one for one in map(delivery_of, found["LogDelivery"])}
+    gates = [bag for bag in found["Gate"] if perspective_of(bag) == perspective]
     return Recorded(
         perspective=perspective,
         deliveries=deliveries,
-        entries=entries if gates else None,
-        settled=settled,
+        gate=_one(gates),
+        settled=_settled(found, perspective),
     )
 
 
-def _is_settled(
-    found: Mapping[str, Sequence[Bag]],
-    perspective: Perspective,
-    told: Mapping[DeliveryKey, State],
-) -> bool:
-    """Whether the bookend has what the program would tell it of the deliveries as they are."""
-    facts = [
-        (key.name, told[key].value, str(bag.get("request_id", "")))
-        for bag in found["LogDelivery"]
-        if (key := key_of(bag)) in told
-    ]
-    wanted = written_digest(facts)
-    return any(
-        bag.get("written") == wanted
-        for bag in found["Settled"]
-        if perspective_of(bag) == perspective
-    )
+def _one(gates: Sequence[Bag]) -> GateBag | None:
+    """The gate; the deliveries of several components of one perspective count as one's."""
+    if not gates:
+        return None
+    first, *others = (GateBag.read(bag) for bag in gates)
+    more = (one for other in others for one in other.deliveries)
+    return replace(first, deliveries=(*first.deliveries, *more))
+
+
+def _settled(
+    found: Mapping[str, Sequence[Bag]], perspective: Perspective
+) -> Mapping[DeliveryKey, Delivery] | None:
+    """What the bookends were told, if each has the digest of what is recorded now."""
+    bookends = [bag for bag in found["Settled"] if perspective_of(bag) == perspective]
+    requests = {delivery_of(bag).key: str(bag["request_id"]) for bag in found["LogDelivery"]}
+    told: dict[DeliveryKey, Delivery] = {}
+    for bag in bookends:
+        mine = {one.key: one for one in settled_of(bag)}
+        facts = ((key.name, one.state.value, requests.get(key, "?")) for key, one in mine.items())
+        if bag.get("written") != written_digest(facts):
+            return None
+        told |= mine
+    return told if bookends else None
 
 
 def _resources(export: object) -> Iterator[tuple[str, Bag]]:
