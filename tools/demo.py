@@ -42,6 +42,7 @@ FIXED = {
 NEXT = """
 Try next:
   make cloud-siem ARGS="emulator switch sas/cloud_siem_aegis_proc closed"   a hand in the console
+  make cloud-siem ARGS="drift demo"                                         names it, and exits 7
   make pulumi ARGS="preview --refresh --diff"                               drift, and the way back
   make down                                                                 stop; the state stays
 """
