@@ -49,7 +49,9 @@ def test_each_policy_as_it_is_printed_is_enough_for_the_real_engine(
 
     assert refused.code == 1
     assert siem.status("sas", DNS)
-    golden("engine/close-denied.txt", refused.diagnostics)
+    # Its line alone: where among the engine's own the gate's warning comes is not always the same.
+    [told] = [line for line in refused.diagnostics.splitlines() if "CloudSiemError: " in line]
+    golden("engine/close-denied.txt", f"{told.strip()}\n")
 
     grant(engine, "apply")
     destroyed = engine.destroy()
