@@ -17,9 +17,13 @@ from cloud_siem.report.contents import DriftReport
 from places import ToolError
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running() -> Iterator[Browser]:
-    """One browser for all tests of the process."""
+    """One browser for the tests of a module, and no longer.
+
+    While it runs, its event loop runs in the main thread, where tests of other modules want to run
+    their own.
+    """
     try:
         program = chromium.ensure()
     except ToolError as error:
