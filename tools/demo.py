@@ -43,8 +43,9 @@ NEXT = """
 Try next:
   make cloud-siem ARGS="emulator switch sas/cloud_siem_aegis_proc closed"   a hand in the console
   make cloud-siem ARGS="drift demo"                                         names it, and exits 7
-  make pulumi ARGS="preview --refresh --diff"                               drift, and the way back
-  make down                                                                 stop; the state stays
+  make pulumi ARGS="up --refresh --yes"                                     sets it back
+
+`make down` stops what this started; the state stays.
 """
 
 
