@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -54,6 +55,9 @@ def _clean_environment() -> tempfile.TemporaryDirectory[str]:
 
 
 _home = None if os.environ.get(LIVE) else _clean_environment()
+
+# A shell that runs the tests in its background has them ignore Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # `make test` draws the same examples everywhere: what fails for one person fails for all.
 # To look where nobody has looked yet: TESTS_EXPLORE=1 make test.
