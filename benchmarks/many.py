@@ -81,8 +81,15 @@ class Many:
         """`drift --all`; it must find everything in sync."""
         self.siem.reset()
         self.siem.configure(latency_ms=latency_ms)
-        command = [CLOUD_SIEM, "drift", "--all"]
-        usage = measure(command, cwd=self._folder, env=self._environment)
+        return self._run("drift", "--all")
+
+    def validate(self) -> Run:
+        """`validate` of every file; it must find no fault."""
+        return self._run("validate")
+
+    def _run(self, *arguments: str) -> Run:
+        usage = measure([CLOUD_SIEM, *arguments], cwd=self._folder, env=self._environment)
         if usage.code:
-            raise EngineError(f"`drift --all` ended with {usage.code}:\n{usage.text[-4000:]}")
+            words = " ".join(arguments)
+            raise EngineError(f"`{words}` ended with {usage.code}:\n{usage.text[-4000:]}")
         return Run(usage=usage, calls=dict(Counter(self.siem.counts().actions)))

@@ -266,6 +266,14 @@ def start(bench: Bench) -> Iterator[Row]:
     for words, spread in took.items():
         cpu = Spread.of(run.cpu for run in seen[words])
         yield beside("start", words, f"{spread.show(' s')}, CPU {cpu.show(' s')}")
+    yield from _start_of_many(bench)
+
+
+def _start_of_many(bench: Bench) -> Iterator[Row]:
+    many = bench.many(stacks=200, logs=40)
+    runs = [many.validate() for _ in range(bench.rounds(11, 2))]
+    words = "`cloud-siem validate`, 200 files, 8,000 deliveries"
+    yield at_most("start", words, Spread.of(_walls(runs)), 0.5, "s")
 
 
 def growth(bench: Bench) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -22,6 +23,9 @@ from hypothesis import settings as hypothesis_settings
 
 LIVE = "CLOUD_SIEM_LIVE"
 """Names the account, region, product and log of the tests that run against a real account."""
+
+EXPLORE = "TESTS_EXPLORE"
+"""Set, property tests draw new examples in each run."""
 
 _OF_A_PERSON = ("ALIBABA_CLOUD_", "ALIBABACLOUD_", "ALICLOUD_", "CLOUD_SIEM_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -52,9 +56,14 @@ def _clean_environment() -> tempfile.TemporaryDirectory[str]:
 
 _home = None if os.environ.get(LIVE) else _clean_environment()
 
-hypothesis_settings.register_profile("here", deadline=None)
-hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None)
-hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "here")
+# A shell that runs the tests in its background has them ignore Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# `make test` draws the same examples everywhere: what fails for one person fails for all.
+# To look where nobody has looked yet: TESTS_EXPLORE=1 make test.
+hypothesis_settings.register_profile("explore", deadline=None)
+hypothesis_settings.register_profile("repeat", deadline=None, derandomize=True, database=None)
+hypothesis_settings.load_profile("explore" if os.environ.get(EXPLORE) else "repeat")
 
 # Below the clean environment: these import what reads it.
 from cloud_siem.api import Api  # noqa: E402

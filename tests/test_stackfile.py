@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import tracemalloc
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -301,21 +300,18 @@ def _bomb() -> str:
     ],
     ids=lambda one: one if isinstance(one, str) and len(one) < 30 else "",
 )
-def test_hostile_files_are_refused_quickly_and_in_little_memory(
+def test_hostile_files_are_refused_in_little_memory(
     name: str, text: str, parser: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is expanded, nothing recurses, no endless text becomes a number."""
     monkeypatch.setattr(stackfile, "_PARSER", parser)
     tracemalloc.start()
-    began = time.perf_counter()
     found = messages(text)
-    took = time.perf_counter() - began
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
     assert found
     assert all(len(message) < 300 for message in found)
-    assert took < 10  # under tracemalloc, and on a machine that may have other work
     assert peak < 64 * MAX_BYTES
 
 

@@ -43,6 +43,7 @@ def test_the_second_to_want_a_folder_is_told_and_waits(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     order = []
+    told = ""
 
     def second() -> None:
         with places.locked(tmp_path, "waiting"):
@@ -51,8 +52,9 @@ def test_the_second_to_want_a_folder_is_told_and_waits(
     thread = threading.Thread(target=second)
     with places.locked(tmp_path, "not said"):
         thread.start()
-        while thread.is_alive() and "waiting" not in (told := capfd.readouterr().err):
+        while thread.is_alive() and not told.endswith("\n"):  # it may come in pieces
             thread.join(0.01)
+            told += capfd.readouterr().err
         order.append("first")
     thread.join()
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pulumi.dynamic import CheckResult
 
 from cloud_siem import provider
-from cloud_siem.model import DECLARABLE, Delivery, DeliveryKey
+from cloud_siem.model import DECLARABLE, Delivery, DeliveryKey, State
 from cloud_siem.provider import LogDeliveryProvider, Shown
 from cloud_siem.session import Process
 from siem_emulator import EmulatorServer
@@ -110,6 +110,19 @@ def steps(draw: st.DrawFn) -> Step:
     return Step(draw(st.sampled_from(verbs)), bag, bag | draw(other))
 
 
+def declaring(**inputs: str) -> Step:
+    """A new resource of these inputs."""
+    place = {"account": ACCOUNT, "region": "cn-hangzhou", "view": "account", "stack": "dev"}
+
+    return Step("declare", place | inputs, {})
+
+
+def opened(product: str, log: str | None = None) -> Delivery:
+    key = DeliveryKey(perspective=HERE, product=product, log=log)
+
+    return Delivery(key=key, state=State.OPEN)
+
+
 def take(step: Step) -> None:
     """Take one step; what a verb tells a person ends it."""
     with contextlib.suppress(Shown):
@@ -162,6 +175,12 @@ def test_no_input_but_the_word_for_it_brings_about_a_call_without_a_log_code(
 
     @some
     @given(story=st.lists(steps(), min_size=2, max_size=6))
+    @example(
+        story=[
+            declaring(product="waf", log=EVERY_LOG, state="open"),
+            declaring(product="cfw", log="cloud_siem_cfw_flow", state="closed"),
+        ]
+    )
     def live_through(story: list[Step]) -> None:
         environ = begin_anew(small)
         provider.begin(Process({}, environ, folder=Path("/"), clock=FakeTime().clock))
@@ -197,6 +216,7 @@ def test_a_stack_of_odd_codes_brings_about_none_either(small: EmulatorServer) ->
 
     @few
     @given(before=stacks, after=stacks)
+    @example(before=[opened("waf")], after=[opened("oss", "cloud_siem_oss_delete_log")])
     def live_through(before: list[Delivery], after: list[Delivery]) -> None:
         environ = begin_anew(small)
         harness = Harness(environ=environ, folder=Path("/"), clock=FakeTime().clock)

@@ -228,7 +228,9 @@ class Choice:
         """What to write instead."""
         near = self.meant.get(text.lower()) or closest(text, self.options)
         hint = f"did you mean {near}?" if near else f"write {self.words}"
-        return f"{hint} {self.remark}".strip()
+        if not self.remark:
+            return hint
+        return f"{hint} {self.remark}" if near else f"{hint}. {self.remark}"
 
     def accepts(self, _value: object) -> bool:
         return False

@@ -174,19 +174,21 @@ class AccountDeliveries(pulumi.ComponentResource):
         )
 
     def _settled(self, gate: _Gate) -> _Settled:
-        facts = [
-            Output.all(name, one.state, one.request_id) for name, one in self.deliveries.items()
-        ]
+        told = [(one.key.name, one.state.value) for one in self._stack.deliveries]
+        requests = [one.request_id for one in self.deliveries.values()]
         entries = [properties.entry_name(one.key) for one in self._stack.deliveries]
         bag = properties.perspective_bag(self._stack.perspective) | {
             "stack": pulumi.get_stack(),
             "deliveries": Output.all(**{entry: getattr(gate, entry) for entry in entries}),
-            "written": Output.all(*facts).apply(
-                lambda all_facts: properties.written_digest(tuple(fact) for fact in all_facts)
+            # It depends on all deliveries by this, and needs no dependency besides.
+            "written": Output.all(*requests).apply(
+                lambda done: properties.written_digest(
+                    (name, state, request)
+                    for (name, state), request in zip(told, done, strict=True)
+                )
             ),
         }
-        after = self._child(gate, *self.deliveries.values())
-        return _Settled(SettledProvider(), f"{self._prefix}settled", bag, after)
+        return _Settled(SettledProvider(), f"{self._prefix}settled", bag, self._child(gate))
 
     def _child(self, *after: Resource) -> ResourceOptions:
         return ResourceOptions(parent=self, depends_on=list(after))

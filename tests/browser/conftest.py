@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import browser as chromium
 from cloud_siem.report.as_html import to_html
@@ -30,6 +30,7 @@ def running() -> Iterator[Browser]:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
+    expect.set_options(timeout=60_000)  # milliseconds: on a busy machine too
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=program)
         yield launched

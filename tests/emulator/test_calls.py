@@ -112,7 +112,7 @@ def test_the_log_is_bounded_and_its_counts_are_not() -> None:
 
 
 def test_a_call_in_flight_is_there_without_a_status(siem: EmulatorServer, client: Client) -> None:
-    siem.configure(latency_ms=300)
+    siem.configure(latency_ms=1000)
     thread = threading.Thread(target=client.call, args=("ListDelivery",))
     thread.start()
     while not len(siem.calls):

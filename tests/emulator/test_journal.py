@@ -264,7 +264,7 @@ def test_writes_that_wait_together_share_a_sync(
 
     def counted(descriptor: int) -> None:
         syncs.append(descriptor)
-        time.sleep(0.01)
+        time.sleep(0.05)
         real(descriptor)
 
     running = service(tmp_path / "state")
