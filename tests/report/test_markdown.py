@@ -57,6 +57,7 @@ def test_a_name_means_nothing_but_itself(text: str) -> None:
     assert "GH-1" not in html
     assert "%3" not in escaped(text).replace(r"\%", "")
 
+
 def test_a_hostile_report_has_only_the_markup_that_is_ours() -> None:
     html = rendered(to_markdown(hostile()))
 
