@@ -147,6 +147,10 @@ class FakePlatform:
         self.tickets[made.number] = made
         return made
 
+    def link_of(self, number: int) -> str:
+        """An issue's page."""
+        return f"https://{type(self).__name__.lower()}.example/issues/{number}"
+
     def _new_id(self) -> int:
         self._last_id += 1
         return self._last_id
@@ -344,7 +348,7 @@ class FakeGitHub(FakePlatform):
             "state": _state(ticket),
             "labels": [{"name": one} for one in ticket.labels],
             "user": self._user(ticket.author),
-            "html_url": f"https://github.example/acme/siem/issues/{ticket.number}",
+            "html_url": self.link_of(ticket.number),
         }
         return issue | ({"pull_request": {}} if ticket.request else {})
 
@@ -468,7 +472,7 @@ class FakeGitLab(FakePlatform):
             "state": _gitlab_state(ticket),
             "labels": ticket.labels,
             "author": {"username": ticket.author},
-            "web_url": f"https://gitlab.example/acme/siem/-/issues/{ticket.number}",
+            "web_url": self.link_of(ticket.number),
         }
 
 
