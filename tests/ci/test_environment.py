@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud_siem.ci.github import GitHub, pull_request
+from cloud_siem.ci.environment import pull_request
+from cloud_siem.ci.github import GitHub
 from cloud_siem.ci.gitlab import GitLab
 from cloud_siem.ci.outputs import SUMMARY_LIMIT, write_summary
 from cloud_siem.errors import PlatformError

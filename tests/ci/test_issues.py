@@ -213,6 +213,12 @@ def test_a_label_that_is_dropped_is_told(ci: Run, platform: FakePlatform, capsys
     assert f"without the label '{LABEL}', by which it is found again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("label", ["", " ", "a,b", "a\nb"])
+def test_a_label_that_would_be_two_is_refused(ci: Run, label: str, capsys: Out) -> None:
+    assert issue(ci, DRIFTED, "--label", label) == 2
+    assert "is not one label" in capsys.readouterr().err
+
+
 # --- trying it ------------------------------------------------------------------------------------
 
 

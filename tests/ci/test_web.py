@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -247,6 +248,17 @@ def test_an_answer_that_is_too_large_is_given_up(
     monkeypatch.setattr("cloud_siem.ci.web._ANSWER_LIMIT", 1000)
     with Loopback(http(b" " * 1001)) as server, pytest.raises(PlatformError, match="larger than"):
         web(server.url, fake).ask("GET", "x", LOOK)
+
+
+def test_without_requests_it_says_what_to_install(
+    ci: Run, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    for name in ("cloud_siem.ci.github", "cloud_siem.ci.gitlab", "cloud_siem.ci.web"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "requests", None)
+
+    assert comment(ci, "1 opens.") == 1
+    assert "pulumi-cloud-siem[ci]" in capsys.readouterr().err
 
 
 # --- where to -------------------------------------------------------------------------------------

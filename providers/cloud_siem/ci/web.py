@@ -54,6 +54,8 @@ class Answer:
     """Whatever the case of their names."""
     data: Any
     """The JSON; None where there is none."""
+    following: str = ""
+    """The address that a Link header calls the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +195,12 @@ class Web(Unrecorded):
             if response.status_code < 300:  # noqa: PLR2004 - HTTP's number
                 raise self._strange(purpose, "it is no JSON") from None
             data = None  # a gateway's page
-        return Answer(status=response.status_code, headers=response.headers, data=data)
+        return Answer(
+            status=response.status_code,
+            headers=response.headers,
+            data=data,
+            following=response.links.get("next", {}).get("url", ""),
+        )
 
     def _put_off(self, answer: Answer, attempt: int, *, may_repeat: bool) -> float:
         """Seconds after which the call may be repeated; 0 when that would not help."""
