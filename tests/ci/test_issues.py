@@ -57,13 +57,13 @@ def test_it_is_opened_changed_closed_and_opened_again(
     number = only(platform).number
     where = platform.link_of(number)
     assert said == [
-        f"done, prod: open an issue; 1 finding ({where})",
+        f"prod, an issue: opened; 1 finding ({where})",
         "open: True",
-        f"done, prod, issue {number}: change it; 3 findings ({where})",
+        f"prod, issue {number}: changed; 3 findings ({where})",
         "open: True",
-        f"done, prod, issue {number}: close it; everything is as declared ({where})",
+        f"prod, issue {number}: closed; everything is as declared ({where})",
         "open: False",
-        f"done, prod, issue {number}: open it again; 1 finding ({where})",
+        f"prod, issue {number}: opened again; 1 finding ({where})",
         "open: True",
     ]
     assert only(platform).title == TITLE
@@ -83,7 +83,7 @@ def test_what_has_not_changed_is_not_written_again(
 
     assert issue(ci, report(DRIFTED, began=IN_SYNC.began.replace(day=1))) == 0
     assert platform.writes == []
-    assert "every issue is as it should be" in capsys.readouterr().out
+    assert "no issue needs a change" in capsys.readouterr().out
 
 
 def test_a_stack_in_sync_that_never_had_one_has_none(ci: Run, platform: FakePlatform) -> None:
@@ -122,7 +122,7 @@ def test_a_stack_that_could_not_be_read_keeps_its_issue(
 
     assert issue(ci, FAILED) == 0
     assert platform.writes == []
-    assert "leave it; the stack could not be read" in capsys.readouterr().out
+    assert "left as it is; the stack could not be read" in capsys.readouterr().out
 
 
 def test_a_stack_that_has_errors_beside_its_findings_tells_both(
@@ -201,7 +201,7 @@ def test_one_that_cannot_be_written_hides_no_other(
     assert issue(ci, report(outcome("dev", DARK), DRIFTED)) == 1
     assert only(platform).title == TITLE
     told = capsys.readouterr()
-    assert "done, prod: open an issue" in told.out
+    assert "prod, an issue: opened" in told.out
     assert 'refused to open an issue (HTTP 422, "title is odd")' in told.err
 
 
@@ -233,8 +233,8 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     assert platform.writes == []
     number = only(platform).number
     assert capsys.readouterr().out.splitlines() == [
-        f"would do, dev, issue {number}: close it; everything is as declared",
-        "would do, prod: open an issue; 1 finding",
+        f"dev, issue {number}: to be closed; everything is as declared",
+        "prod, an issue: to be opened; 1 finding",
     ]
 
 

@@ -135,16 +135,16 @@ def _issue(args: argparse.Namespace) -> None:
     failed = []
     for action in actions:
         if args.dry_run:
-            print(f"would do, {action.sentence}")
+            print(action.sentence(done=False))
             continue
         try:
             where = issues.carry_out(forge, action, args.label)
         except CloudSiemError as error:
             failed.append(str(error))
             continue
-        print(f"done, {action.sentence}{f' ({where})' if where else ''}")
+        print(f"{action.sentence(done=True)}{f' ({where})' if where else ''}")
     if not actions:
-        print(f"{forge.name}: every issue is as it should be")
+        print(f"{forge.name}: no issue needs a change")
     if failed:
         raise CloudSiemError("\n".join(failed))
 
