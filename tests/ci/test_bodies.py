@@ -29,9 +29,9 @@ LINES = st.sampled_from(
         "",
         "```",
         "~~~~",
-        "<details><summary>2 more</summary>",
-        "<details>",
-        "</details>",
+        "<details><summary>2 more</summary>\n",  # without a blank line Markdown would not go on
+        "<details>\n",
+        "</details>\n",
         "/merge",
         "| a | b |",
         "x" * 300,

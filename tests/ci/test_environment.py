@@ -151,7 +151,7 @@ def test_a_long_summary_is_cut_to_what_github_shows(tmp_path: Path) -> None:
     """Bytes, not characters; and what earlier steps wrote counts."""
     file = tmp_path / "summary.md"
     file.write_bytes(b"x" * 1000)
-    text = "**Short.**\n\n" + "- für\n" * SUMMARY_LIMIT
+    text = "**Short.**\n\n" + "- für\n" * (SUMMARY_LIMIT // 6)
     write_summary(text, {"GITHUB_STEP_SUMMARY": str(file)}, "https://ci.example")
 
     assert file.stat().st_size <= SUMMARY_LIMIT

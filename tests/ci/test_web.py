@@ -6,15 +6,17 @@ import logging
 import pickle
 import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import pytest
 
+from cloud_siem.ci.github import GitHub
 from cloud_siem.ci.web import ATTEMPTS, PATIENCE, Answer, Purpose, Token, Web, limited_for
 from cloud_siem.errors import PlatformError
+from tests.authority import THIS_HOST, Authority
 from tests.canaries import leaks
 from tests.ci.conftest import Run
-from tests.ci.fake_platform import NOW, FakePlatform, Reply
+from tests.ci.fake_platform import NOW, FakeGitHub, FakePlatform, Reply
 from tests.ci.test_comments import MARK, Out, comment
 from tests.conftest import FakeTime, Loopback, http, nobody
 
@@ -112,7 +114,7 @@ def test_the_token_shows_nowhere(
 
 
 def test_a_netrc_takes_the_place_of_no_token(
-    fake: FakeTime, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    fake: FakeTime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`requests` would put it there by itself, for a host that is not this machine."""
     (tmp_path / "netrc").write_text("machine platform.example login ann password other\n")
@@ -237,6 +239,25 @@ def test_a_strange_answer_is_one_sentence(fake: FakeTime, answer: bytes, said: s
         list(web(server.url, fake).pages("x", LOOK, lambda _: ""))
 
 
+def test_an_answer_of_another_service_is_one_sentence(
+    ci: Run, platform: FakePlatform, capsys: Out
+) -> None:
+    platform.next = [Reply(status=200, data=[]), Reply(status=200, data={"hello": "world"})]
+
+    assert comment(ci, "1 opens.") == 1
+    assert "answer has no id: is " in capsys.readouterr().err
+
+
+def test_who_we_are_must_be_known(ci: Run, platform: FakePlatform, capsys: Out) -> None:
+    """Else a comment of somebody else could be taken for ours."""
+    platform.post("ann", f"{MARK}\nMine now.")
+    platform.next = [Reply(status=200, data=[{"id": 1}]), Reply(status=500)]
+
+    assert comment(ci, "1 opens.") == 1
+    assert "refused to say whose token this is (HTTP 500)" in capsys.readouterr().err
+    assert platform.writes == []
+
+
 def test_a_list_without_an_end_is_given_up(fake: FakeTime) -> None:
     with Loopback(http(b"[1]")) as server, pytest.raises(PlatformError, match="it has no end"):
         list(web(server.url, fake).pages("x", LOOK, lambda _: "2"))
@@ -262,6 +283,21 @@ def test_without_requests_it_says_what_to_install(
 
 
 # --- where to -------------------------------------------------------------------------------------
+
+
+def test_a_certificate_is_verified_by_those_who_are_trusted(
+    tmp_path: Path, fake: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    with FakeGitHub(tls=authority.context(THIS_HOST)) as platform:
+        forge = GitHub(platform.environ, fake.clock)
+        with pytest.raises(PlatformError, match=r"TLS: .*certificate verify failed"):
+            forge.add_comment("1 opens.")
+        assert fake.slept == [], "to ask again does not help"
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        GitHub(platform.environ).add_comment("1 opens.")
+        assert platform.texts == ["1 opens."]
 
 
 @pytest.mark.parametrize(

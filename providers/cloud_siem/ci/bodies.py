@@ -101,22 +101,21 @@ def fitted(text: str, limit: int, link: str) -> str:
     whole = "".join(parts)
     if length > room:  # even without details: the whole lines that fit
         whole = whole[:room].rpartition("\n")[0] or whole[:room]
-        *_, fence = ("", *(fence for _, fence in _fenced(whole.splitlines())))
-        whole = f"{whole.rstrip()}\n{fence}"
-    return whole.rstrip() + note
+    *_, fence = ("", *(fence for _, fence in _fenced(whole.splitlines())))
+    return f"{whole.rstrip()}\n{fence}".rstrip() + note
 
 
 def _parts(text: str) -> list[str]:
     """The text in pieces: each outermost folded part is one."""
     parts: list[list[str]] = [[]]
     depth = 0
-    for line in text.splitlines(keepends=True):
-        if _DETAILS.match(line):
+    for line, fence in _fenced(text.splitlines(keepends=True)):
+        if _DETAILS.match(line) and not fence:
             if not depth:
                 parts.append([])
             depth += 1
         parts[-1].append(line)
-        if depth and _DETAILS_END.match(line):
+        if depth and _DETAILS_END.match(line) and not fence:
             depth -= 1
             if not depth:
                 parts.append([])

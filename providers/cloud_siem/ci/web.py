@@ -9,6 +9,7 @@ go with them.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -102,7 +103,9 @@ class Web(Unrecorded):
         self._clock = clock or Clock()
         self._session = requests.Session()
         self._session.auth = token
-        # What a person has set up counts: HTTPS_PROXY, REQUESTS_CA_BUNDLE; not for this machine.
+        # As everywhere in this package; there is no way to have nothing verified.
+        self._session.verify = os.environ.get("SSL_CERT_FILE") or True
+        # Proxies that are set up count, though not for this machine.
         self._session.trust_env = not loopback
         self._session.headers["User-Agent"] = f"pulumi-cloud-siem/{__version__}"
         self._session.headers.update(headers or {})
