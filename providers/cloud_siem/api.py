@@ -26,6 +26,7 @@ from cloud_siem.model import DeliveryKey, Member, Perspective, Snapshot, Standin
 from cloud_siem.origin import Origin
 from cloud_siem.pacing import Clock, Deadline, RequestRate, backoff
 from cloud_siem.settings import Endpoint, Settings
+from cloud_siem.tally import Tally
 
 if TYPE_CHECKING:
     from cloud_siem.sdk import Sdk
@@ -99,8 +100,12 @@ class Api:
     clock: Clock = field(default_factory=Clock)
     credential: Credential | None = None
     """Shared by all who use the same one; None makes one for this Api alone."""
+    tally: Tally = field(default_factory=Tally)
+    """Counts what is sent, where somebody wants to know."""
 
     def __post_init__(self) -> None:
+        self.calls = 0
+        """Requests that were sent; for one thread at a time."""
         self._credential = self.credential or Credential(
             settings=self.settings,
             perspective=self.perspective,
@@ -160,6 +165,7 @@ class Api:
         request_id = convert.request_id_of(body)
         if not _converted(asked, body, convert.to_accepted):
             raise not_done(asked, request_id)
+        self.tally.switched(state)
         return request_id
 
     @property
@@ -242,6 +248,8 @@ class Api:
         if deadline.left <= 0:
             # Not sent with what time is left: a write whose answer nobody waits for is a guess.
             raise CallFailed(Failure.HELD, "")
+        self.calls += 1
+        self.tally.called()
         return client.call(request, seconds=deadline.left)
 
 
