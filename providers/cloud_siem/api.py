@@ -13,7 +13,7 @@ before it acts again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +25,7 @@ from cloud_siem.explain import Asked, explained, malformed, not_done, not_seen
 from cloud_siem.model import DeliveryKey, Member, Perspective, Snapshot, Standing, State, judge
 from cloud_siem.origin import Origin
 from cloud_siem.pacing import Clock, Deadline, RequestRate, backoff
-from cloud_siem.settings import Endpoint, Settings
+from cloud_siem.settings import ASSUMED, Endpoint, Settings
 from cloud_siem.tally import Tally
 
 if TYPE_CHECKING:
@@ -141,6 +141,24 @@ class Api:
         asked = Asked(request=request, subject=f"for {self.perspective}")
         return _converted(asked, self._ask(asked, self._deadline()), convert.to_members)
 
+    def session(self) -> Mapping[str, str]:
+        """The session of the role, as an environment for a process; empty where none is assumed.
+
+        :raises ApiError: the role could not be assumed.
+        """
+        role = self.settings.role_for(self.perspective.account)
+        if role is None:
+            return {}
+        endpoint = self.settings.sts_endpoint(self.perspective.region)
+        request = Request(
+            action="AssumeRole", version=STS_VERSION, endpoint=endpoint, parameters={}
+        )
+        asked = Asked(request=request, subject=f"for {self._users}")
+        deadline = self._deadline()
+        # The SDK makes the call, and keeps the session until it is nearly over.
+        found = self._retried(asked, deadline, self._credential.sdk.session)
+        return {**found, ASSUMED: role}
+
     def switch(self, key: DeliveryKey, state: State) -> str:
         """Open or close one delivery; returns the RequestId of the write.
 
@@ -174,6 +192,10 @@ class Api:
         return self._credential.sdk.source
 
     @property
+    def _users(self) -> str:
+        return self._credential.users or str(self.perspective)
+
+    @property
     def _endpoint(self) -> Endpoint:
         return self.settings.api_endpoint(self.perspective.region)
 
@@ -188,8 +210,7 @@ class Api:
         request = Request(
             action="GetCallerIdentity", version=STS_VERSION, endpoint=endpoint, parameters={}
         )
-        users = self._credential.users or str(self.perspective)
-        asked = Asked(request=request, subject=f"for {users}")
+        asked = Asked(request=request, subject=f"for {self._users}")
         return _converted(asked, self._ask(asked, self._deadline()), convert.to_identity)
 
     def _look(self, deadline: Deadline) -> Snapshot:
@@ -225,11 +246,20 @@ class Api:
         ``unless`` is asked before repeating a call that the cloud may have acted on; what it
         answers stands for the lost answer.
         """
+        return self._retried(asked, deadline, lambda: self._call(asked.request, deadline), unless)
+
+    def _retried(
+        self,
+        asked: Asked,
+        deadline: Deadline,
+        act: Callable[[], Body],
+        unless: Callable[[], Body | None] | None = None,
+    ) -> Body:
         attempt = 1
         before: CallFailed | None = None
         while True:
             try:
-                return self._call(asked.request, deadline)
+                return act()
             except CallFailed as failure:
                 if failure.failure is Failure.HELD and before is not None:
                     raise explained(asked, before, attempt - 1, deadline) from None

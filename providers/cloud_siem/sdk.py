@@ -36,6 +36,7 @@ from alibabacloud_credentials.exceptions import CredentialException
 from alibabacloud_credentials.provider import (
     CLIProfileCredentialsProvider,
     DefaultCredentialsProvider,
+    EnvironmentVariableCredentialsProvider,
     RamRoleArnCredentialsProvider,
 )
 from alibabacloud_tea_openapi import utils_models
@@ -104,6 +105,18 @@ class Sdk(Unrecorded):
         except Exception as error:  # noqa: BLE001 - the chain raises what it likes
             return f"none ({type(error).__name__})"
 
+    def session(self) -> dict[str, str]:
+        """The credentials as the environment variables that hand them to a process.
+
+        :raises CallFailed: there are none.
+        """
+        found = self._credential.get_credential()
+        return {
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": str(found.access_key_id),
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": str(found.access_key_secret),
+            "ALIBABA_CLOUD_SECURITY_TOKEN": str(found.security_token or ""),
+        }
+
     def call(self, request: Request, *, seconds: float) -> dict[str, Any]:
         """The JSON object that answers the request, within the given time.
 
@@ -168,6 +181,8 @@ def _credentials(settings: Settings, *, account: str, sts: Endpoint, session_nam
     role = settings.role_for(account)
     if role is None:
         return chain
+    if role == settings.assumed_role:
+        return EnvironmentVariableCredentialsProvider()
     # The SDK takes a scheme as part of the host here, and https where there is none.
     host = f"{sts.scheme}://{sts.host}" if sts.loopback else sts.host
     _make_strict(TeaCore, f"https://{host}:80", sts)

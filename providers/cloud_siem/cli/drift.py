@@ -138,7 +138,7 @@ def _report(args: argparse.Namespace, files: Sequence[str]) -> DriftReport:
 
 
 def _recording() -> Recording:
-    from cloud_siem.cli.exporting import recorded_of  # noqa: PLC0415 - most runs ask no engine
+    from cloud_siem.exporting import recorded_of  # noqa: PLC0415 - most runs ask no engine
 
     return recorded_of
 

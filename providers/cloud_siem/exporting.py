@@ -1,4 +1,7 @@
-"""What the last ``pulumi up`` recorded, asked of the engine: ``pulumi stack export``."""
+"""What the last ``pulumi up`` recorded, asked of the engine: ``pulumi stack export``.
+
+Called by the commands that hold the record against an account, the drift review and the fleet.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,23 @@ from cloud_siem.stack import Stack
 
 _TIMEOUT_S = 120
 """The engine answers within a second from a local backend; a remote one may take its time."""
+_UNKNOWN = 6
+"""The engine's exit code for a stack that its backend does not have (tried: 3.259)."""
 _TAIL = 400
 """Characters of what the engine says."""
+
+
+class NoStackError(CloudSiemError):
+    """The backend has no such stack: nobody has made or updated it yet."""
 
 
 def recorded_of(stack: Stack) -> Recorded:
     """What is recorded of a stack.
 
-    :raises CloudSiemError: there is no engine, or it has no such stack, or cannot read it.
+    :raises NoStackError: the engine has no such stack.
+    :raises CloudSiemError: there is no engine, or it cannot read the stack.
     """
-    folder = _project_of(stack)
+    folder = project_of(stack)
     command = ["pulumi", "stack", "export", "--stack", stack.name, "--non-interactive"]
     try:
         done = subprocess.run(
@@ -39,8 +49,8 @@ def recorded_of(stack: Stack) -> Recorded:
         )
     except FileNotFoundError:
         raise CloudSiemError(
-            "pulumi is not on PATH: --state asks it what the last pulumi up recorded; install it,"
-            " or leave --state out"
+            "pulumi is not on PATH, and it alone knows what the last pulumi up recorded; install"
+            " it, or, with `cloud-siem drift`, leave --state out"
         ) from None
     except subprocess.TimeoutExpired:
         raise CloudSiemError(
@@ -48,7 +58,8 @@ def recorded_of(stack: Stack) -> Recorded:
         ) from None
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())[-_TAIL:]
-        raise CloudSiemError(
+        kind = NoStackError if done.returncode == _UNKNOWN else CloudSiemError
+        raise kind(
             f"`{' '.join(command)}` in {folder} failed (exit code {done.returncode}): {said}"
         )
     try:
@@ -60,13 +71,13 @@ def recorded_of(stack: Stack) -> Recorded:
     return recorded(export, stack.perspective)
 
 
-def _project_of(stack: Stack) -> Path:
+def project_of(stack: Stack) -> Path:
     """The folder of the project that a stack file belongs to."""
     file = Path(stack.file).resolve()
     for folder in file.parents:
         if (folder / "Pulumi.yaml").is_file():
             return folder
     raise CloudSiemError(
-        f"{stack.file}: there is no Pulumi.yaml in any folder above it, which --state needs to ask"
-        " pulumi what it recorded"
+        f"{stack.file}: there is no Pulumi.yaml in any folder above it, which pulumi needs to say"
+        " what it recorded"
     )
