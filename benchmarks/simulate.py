@@ -42,10 +42,6 @@ class Figures:
     """CPU of a refreshed preview, all its processes together."""
     up_cpu_s: float = 4.0
     """CPU of the update that applies its plan."""
-    engine_mb: float = 350
-    """Memory of one engine run, all its processes together."""
-    state_kb: float = 120
-    """What the backend keeps of a stack: its state, the copy of it, and one entry of history."""
     latency_s: float = 0.05
     """Of one call."""
 
