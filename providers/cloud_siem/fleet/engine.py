@@ -102,7 +102,16 @@ class Engine:
         return _changes(done.summary.resource_changes)
 
 
+def interrupt() -> None:
+    """Ask every engine that runs in this process to end, as Ctrl-C would."""
+    for process in list(_running):
+        process.send_signal(signal.SIGINT)
+
+
 # --- inside ---------------------------------------------------------------------------------------
+
+
+_running: set[subprocess.Popen[str]] = set()
 
 
 class _Workspace(automation.LocalWorkspace):
@@ -147,8 +156,12 @@ class _Command(automation.PulumiCommand):
             errors="replace",
             start_new_session=True,
         ) as process:
-            said = self._heard(process, on_output, on_error)
-            code = process.wait()
+            _running.add(process)
+            try:
+                said = self._heard(process, on_output, on_error)
+                code = process.wait()
+            finally:
+                _running.discard(process)
         if not _is_told(args):
             del self.lines[known:]
         self.said = "\n".join(said)
