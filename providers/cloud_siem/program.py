@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
+
 from cloud_siem.version import __version__
 
 PROJECT = "Pulumi.yaml"
@@ -31,3 +33,12 @@ def digest_of(files: Mapping[str, str]) -> str:
         text = files[name].encode()
         found.update(f"\0{name}\0{len(text)}\0".encode() + text)
     return found.hexdigest()
+
+
+def name_of(files: Mapping[str, str]) -> str:
+    """The project's name; empty where Pulumi.yaml does not say it."""
+    try:
+        project: object = yaml.safe_load(files.get(PROJECT, ""))
+    except yaml.YAMLError:
+        return ""
+    return str(project.get("name", "")) if isinstance(project, dict) else ""

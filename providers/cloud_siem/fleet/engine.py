@@ -102,7 +102,16 @@ class Engine:
         return _changes(done.summary.resource_changes)
 
 
+def interrupt() -> None:
+    """Ask every engine that runs in this process to end, as Ctrl-C would."""
+    for process in list(_running):
+        process.send_signal(signal.SIGINT)
+
+
 # --- inside ---------------------------------------------------------------------------------------
+
+
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 class _Workspace(automation.LocalWorkspace):
@@ -147,7 +156,11 @@ class _Command(automation.PulumiCommand):
                 env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
                 start_new_session=True,
             ) as process:
-                code = self._ended(process)
+                _running.add(process)
+                try:
+                    code = self._ended(process)
+                finally:
+                    _running.discard(process)
             said, apart = (_text_of(one) for one in (output, errors))
         for text, listener in ((said, on_output), (apart, on_error)):
             if listener:

@@ -97,6 +97,10 @@ def stack_file(folder: Path, stack: str) -> Path:
     return folder / "stacks" / f"Pulumi.{stack}.yaml"
 
 
+_CHANGED = {True: Status.TO_CHANGE, False: Status.CHANGED}
+"""By whether it was a preview."""
+
+
 # --- the run --------------------------------------------------------------------------------------
 
 
@@ -167,7 +171,7 @@ class _Run:
         previewed = self.task.operation is Operation.PREVIEW
         return replace(
             self._counted(running),
-            status=Status.CHANGED if changed else Status.UNCHANGED,
+            status=_CHANGED[previewed] if changed else Status.UNCHANGED,
             steps=steps,
             plan=self._plan.read_bytes() if previewed else b"",
         )

@@ -44,8 +44,9 @@ class Status(Enum):
     """A guard rail said no."""
     NOT_STARTED = "not started"
     """The run was stopped, refused or broken off before its turn."""
+    TO_CHANGE = "to change"
+    """Previewed: the engine would change something."""
     CHANGED = "changed"
-    """The engine changed something, or, previewed, would."""
     UNCHANGED = "unchanged"
     """The engine ran, and there was nothing to do."""
     SKIPPED = "skipped"
@@ -94,6 +95,8 @@ class Result:
     """Why it failed or was refused; whole sentences."""
     notes: tuple[str, ...] = ()
     """What else is to be said: what was repeated, why it was skipped and why that is safe."""
+    changes: tuple[str, ...] = ()
+    """What a preview would do to deliveries, each a sentence; what closes first."""
     log: str = ""
     """What the engine said."""
     log_file: str = ""
