@@ -22,12 +22,17 @@ PATIENCE_S = 60
 
 @contextmanager
 def started(
-    command: list[str], log: Path, env: Mapping[str, str]
+    command: list[str], log: Path, env: Mapping[str, str], folder: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process; gone afterwards."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=dict(env)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(env),
+            cwd=folder,
         )
     try:
         yield process

@@ -187,5 +187,5 @@ def test_whoever_finds_the_mark_of_a_task_knows_that_a_worker_was_lost(
     assert (seen, marks) == ([False, True], set())
     assert (first.notes, second.notes) == (
         (),
-        ("its worker was lost once; it was run again elsewhere",),
+        ("its worker was lost once; it was run again elsewhere, and counted is that run alone",),
     )

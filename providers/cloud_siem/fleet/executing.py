@@ -135,6 +135,5 @@ def _unknown(task: Task, why: str) -> Result:
 def moved(result: Result, lost: int) -> Result:
     """The result of a task whose worker was lost so many times before."""
     times = "once" if lost == 1 else f"{lost} times"
-    return replace(
-        result, notes=(*result.notes, f"its worker was lost {times}; it was run again elsewhere")
-    )
+    note = f"its worker was lost {times}; it was run again elsewhere, and counted is that run alone"
+    return replace(result, notes=(*result.notes, note))
