@@ -105,8 +105,8 @@ class Outcome:
 
 LOOK = ("GetCallerIdentity", "ListDelivery")
 """Of a stack without its engine, beside AssumeRole where a role is assumed."""
-PREVIEW = ("GetCallerIdentity", "ListDelivery")
-"""Of a refreshed preview, in one provider process."""
+PREVIEW = LOOK * 2
+"""Of a refreshed preview: one provider process refreshes, another one previews."""
 DEADLINE_S = 60.0
 """After which an account that throttles is given up; the setting `deadline`."""
 PAUSES_S = (0.5, 1, 2, 4, 8, 10)
@@ -114,7 +114,7 @@ PAUSES_S = (0.5, 1, 2, 4, 8, 10)
 
 
 def up_calls(writes: int) -> tuple[str, ...]:
-    """Of the update: two processes, one for its refresh; looks before and after the writes."""
+    """Of a refreshed update: the same, its writes, and a look after them."""
     return (*PREVIEW, *("OpenDelivery",) * writes, "ListDelivery")
 
 
