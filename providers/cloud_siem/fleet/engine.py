@@ -14,6 +14,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ __all__ = ["CommandError", "ConcurrentUpdateError", "Engine", "StackNotFoundErro
 
 GRACE_S = 60.0
 """Seconds; so long a run that was asked to end may take until its lock is given back."""
+LINGER_S = 5.0
+"""Seconds; what the engine started and left behind may hold its output open no longer."""
 _DONE_NOTHING = ("same", "read", "refresh")
 
 
@@ -192,6 +195,11 @@ class _Command(automation.PulumiCommand):
             process.wait(timeout=self._limit_s)
         except subprocess.TimeoutExpired:
             self._end(process)
+        for one in threads:
+            one.join(timeout=LINGER_S)
+        if any(one.is_alive() for one in threads):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         for one in threads:
             one.join()
         return ["\n".join(lines) for lines in said]

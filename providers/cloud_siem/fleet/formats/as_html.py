@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloud_siem.fleet.formats import PACKAGE
-from cloud_siem.fleet.formats.as_text import row
+from cloud_siem.fleet.formats.as_text import details, row
 from cloud_siem.fleet.rollup import Rollup
 from cloud_siem.fleet.tasks import Status
 from cloud_siem.report.onefile import render
@@ -22,7 +22,7 @@ def to_html(rollup: Rollup) -> str:
         rollup=rollup,
         began=f"{rollup.began:%Y-%m-%d %H:%M %Z}",
         cards=list(_cards(rollup)),
-        rows=[(one, row(one)) for one in rollup.results],
+        rows=[(one, row(one), details(one)) for one in rollup.results],
         link=_link,
     )
 
