@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud_siem.fleet import engine
 from cloud_siem.fleet.running import run
 from cloud_siem.fleet.tasks import Operation, Status, Task
 from cloud_siem.tally import ENVIRON_NAME
@@ -185,6 +186,20 @@ def test_without_an_engine_on_the_worker_that_is_told(
     result = run(task)
 
     assert result.errors == ("pulumi is not on PATH of the worker: install it there",)
+
+
+@pytest.mark.parametrize("says", ["echo v2.1.0", "exit 3"])
+def test_an_engine_that_cannot_be_used_is_told(script: Script, says: str) -> None:
+    task = script("exit 255")
+    program = Path(task.folder).parent / "bin" / "pulumi"
+    program.write_text(f"#!/bin/sh\n{says}\n")
+    engine._version.cache_clear()
+    try:
+        result = run(task)
+    finally:
+        engine._version.cache_clear()
+
+    assert "the pulumi on PATH cannot be used:" in result.errors[0]
 
 
 def test_a_folder_that_cannot_be_made_is_told(

@@ -32,9 +32,9 @@ def _cards(rollup: Rollup) -> Iterator[tuple[str, str, str]]:
     for status in Status:
         if number := rollup.by_status.get(status, 0):
             yield str(number), status.value, "good" if status in _GOOD else "bad"
-    would = "" if rollup.wrote else "would be "
-    yield str(rollup.opened), f"{would}opened", ""
-    yield str(rollup.closed), f"{would}closed", ""
+    opens, closes = rollup.words
+    yield str(rollup.opened), opens, ""
+    yield str(rollup.closed), closes, ""
     yield str(rollup.calls), "calls", ""
 
 

@@ -78,12 +78,12 @@ def _hanging(head: str, text: str) -> str:
 def _summary(rollup: Rollup) -> Iterator[str]:
     """The last lines, and what a person reads first."""
     if rollup.refusal:
-        yield f"REFUSED: {rollup.refusal}"
+        yield f"REFUSED: {printable(rollup.refusal)}"
     if rollup.interrupted:
         yield f"PARTIAL: stopped before {counted(len(rollup.left), 'stack')} had been started."
     yield f"{rollup.operation.value}: {rollup.headline}; {rollup.totals}."
     yield from (f"skipped {one}." for one in proofs(rollup))
-    yield from (f"{one}." for one in rollup.notes)
+    yield from (f"{printable(one)}." for one in rollup.notes)
     if rollup.asked and not rollup.refusal:
         yield "Nothing was written: say --yes to write what is shown here."
 
