@@ -105,11 +105,12 @@ class Sdk(Unrecorded):
         except Exception as error:  # noqa: BLE001 - the chain raises what it likes
             return f"none ({type(error).__name__})"
 
-    def session(self) -> dict[str, str]:
+    def session(self, *, seconds: float) -> dict[str, str]:
         """The credentials as the environment variables that hand them to a process.
 
-        :raises CallFailed: there are none.
+        :raises CallFailed: there are none, or not within the given time.
         """
+        _begin(seconds)
         found = self._credential.get_credential()
         return {
             "ALIBABA_CLOUD_ACCESS_KEY_ID": str(found.access_key_id),
@@ -122,8 +123,7 @@ class Sdk(Unrecorded):
 
         :raises CallFailed: anything else happened.
         """
-        _exchange.over_at = time.monotonic() + seconds
-        _exchange.retry_after = 0.0
+        _begin(seconds)
         try:
             answer = self._client(request.endpoint).call_api(
                 _params(request),
@@ -227,6 +227,12 @@ class _Exchange(threading.local):
 
 
 _exchange = _Exchange()
+
+
+def _begin(seconds: float) -> None:
+    """What this thread sends from now on has so much time."""
+    _exchange.over_at = time.monotonic() + seconds
+    _exchange.retry_after = 0.0
 
 
 class _Strict:

@@ -22,10 +22,13 @@ from pulumi import automation
 from pulumi.automation.errors import (
     CommandError,
     ConcurrentUpdateError,
+    InvalidVersionError,
     StackNotFoundError,
     create_command_error,
 )
 from pulumi.automation.events import EngineEvent, StepEventStateMetadata
+
+from cloud_siem.errors import CloudSiemError
 
 __all__ = ["CommandError", "ConcurrentUpdateError", "Engine", "StackNotFoundError"]
 
@@ -203,8 +206,14 @@ def _is_told(args: list[str]) -> bool:
 
 @cache
 def _version() -> Any:
-    """Of the CLI, asked for once: the Automation API would ask before every command."""
-    return automation.PulumiCommand().version
+    """Of the CLI, asked for once: the Automation API would ask before every command.
+
+    :raises CloudSiemError: it cannot be used.
+    """
+    try:
+        return automation.PulumiCommand().version
+    except (subprocess.CalledProcessError, InvalidVersionError) as error:
+        raise CloudSiemError(f"the pulumi on PATH cannot be used: {error}") from None
 
 
 class _Seen:

@@ -275,16 +275,15 @@ _DOING = {
 
 def _not_needed(one: Need) -> Result:
     status = Status.FAILED if one.errors else Status.SKIPPED
-    notes = (one.proof,) if one.proof else ()
-    return Result(stack=one.stack, status=status, errors=one.errors, notes=notes, calls=one.calls)
+    why = (one.proof,) if one.proof else ()
+    return Result(stack=one.stack, status=status, errors=one.errors, why=why, calls=one.calls)
 
 
 def _with(needed: Need | None, result: Result) -> Result:
     """With what was found before the engine ran."""
     if needed is None:
         return result
-    notes = tuple(f"needed: {one}" for one in needed.why)
-    return replace(result, calls=result.calls + needed.calls, notes=(*notes, *result.notes))
+    return replace(result, calls=result.calls + needed.calls, why=needed.why)
 
 
 def _held(preview: Result) -> Result:

@@ -17,8 +17,8 @@ from cloud_siem.report.contents import Outcome
 from cloud_siem.stack import Stack
 from cloud_siem.wording import counted
 
-BY_EXPORT = "its account, its state and its program are as declared"
-BY_RECORD = "its account is as declared, and nothing changed since a run that had nothing to do"
+BY_EXPORT = "account, state and program are as declared"
+BY_RECORD = "the account is as declared; all else is as a run left it that had nothing to do"
 """Why it is safe to skip a stack; what the last good run saw stands for the state's export."""
 _TOLD = 3
 """So many reasons of one stack are told; the engine will tell them all."""

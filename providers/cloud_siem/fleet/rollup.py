@@ -55,6 +55,11 @@ class Rollup:
         return self.operation is not Operation.PREVIEW and not self.asked
 
     @property
+    def words(self) -> tuple[str, str]:
+        """What is said of deliveries that it opens and closes."""
+        return ("opened", "closed") if self.wrote else ("to open", "to close")
+
+    @property
     def opened(self) -> int:
         return sum(one.opened for one in self.results)
 
@@ -99,9 +104,9 @@ class Rollup:
     @property
     def totals(self) -> str:
         """What was done, in one sentence."""
-        would = "" if self.wrote else "would be "
+        opens, closes = self.words
         return (
-            f"{would}{counted(self.opened, 'delivery')} opened, {self.closed} closed;"
+            f"{counted(self.opened, 'delivery')} {opens}, {self.closed} {closes};"
             f" {counted(self.calls, 'call')}; {self.seconds:.0f} s"
         )
 

@@ -93,8 +93,10 @@ class Result:
     seconds: float = 0.0
     errors: tuple[str, ...] = ()
     """Why it failed or was refused; whole sentences."""
+    why: tuple[str, ...] = ()
+    """Why it needed the engine; or, skipped, why it did not."""
     notes: tuple[str, ...] = ()
-    """What else is to be said: what was repeated, why it was skipped and why that is safe."""
+    """What else is to be said, of what was repeated for example."""
     changes: tuple[str, ...] = ()
     """What a preview would do to deliveries, each a sentence; what closes first."""
     log: str = ""

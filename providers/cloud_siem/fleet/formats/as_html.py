@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloud_siem.fleet.formats import PACKAGE
-from cloud_siem.fleet.formats.as_text import row
+from cloud_siem.fleet.formats.as_text import details, row
 from cloud_siem.fleet.rollup import Rollup
 from cloud_siem.fleet.tasks import Status
 from cloud_siem.report.onefile import render
@@ -22,7 +22,7 @@ def to_html(rollup: Rollup) -> str:
         rollup=rollup,
         began=f"{rollup.began:%Y-%m-%d %H:%M %Z}",
         cards=list(_cards(rollup)),
-        rows=[(one, row(one)) for one in rollup.results],
+        rows=[(one, row(one), details(one)) for one in rollup.results],
         link=_link,
     )
 
@@ -32,9 +32,9 @@ def _cards(rollup: Rollup) -> Iterator[tuple[str, str, str]]:
     for status in Status:
         if number := rollup.by_status.get(status, 0):
             yield str(number), status.value, "good" if status in _GOOD else "bad"
-    would = "" if rollup.wrote else "would be "
-    yield str(rollup.opened), f"{would}opened", ""
-    yield str(rollup.closed), f"{would}closed", ""
+    opens, closes = rollup.words
+    yield str(rollup.opened), opens, ""
+    yield str(rollup.closed), closes, ""
     yield str(rollup.calls), "calls", ""
 
 

@@ -94,6 +94,7 @@ def _result(result: Result) -> dict[str, object]:
         "seconds": result.seconds,
         "errors": list(result.errors),
         "changes": list(result.changes),
+        "why": list(result.why),
         "notes": list(result.notes),
         "log": result.log_file or None,
     }
@@ -129,6 +130,7 @@ def _read_result(found: Mapping[str, Any]) -> Result:
         seconds=float(found["seconds"]),
         errors=tuple(map(str, found["errors"])),
         changes=tuple(map(str, found["changes"])),
+        why=tuple(map(str, found["why"])),
         notes=tuple(map(str, found["notes"])),
         log_file=str(found["log"] or ""),
     )

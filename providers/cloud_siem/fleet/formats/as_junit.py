@@ -45,5 +45,5 @@ def _add_case(suite: ET.Element, result: Result) -> None:
     name, seconds = printable(result.stack), f"{result.seconds:g}"
     case = ET.SubElement(suite, "testcase", classname=_SUITE, name=name, time=seconds)
     if tag := _TAGS.get(result.status):
-        told = "\n".join(result.errors or result.notes) or result.status.value
+        told = "\n".join(result.errors or result.why) or result.status.value
         add(case, tag, result.status.value, told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloud_siem.fleet.formats.as_text import HEADER, proofs, row
+from cloud_siem.fleet.formats.as_text import HEADER, details, proofs, row
 from cloud_siem.fleet.rollup import Rollup
 from cloud_siem.fleet.tasks import Result, Status
 from cloud_siem.report.as_markdown import LIMIT, escaped, folded, within
@@ -29,7 +29,7 @@ def _head(rollup: Rollup) -> Iterator[str]:
         yield f"**Partial:** the run was stopped before {left} had been started."
     yield f"{escaped(rollup.totals)}."
     yield "\n".join(_table(rollup))
-    notes = [f"- skipped: {escaped(one)}" for one in proofs(rollup)]
+    notes = [f"- skipped {escaped(one)}" for one in proofs(rollup)]
     notes += [f"- {escaped(one)}" for one in rollup.notes]
     yield "\n".join(notes)
 
@@ -50,6 +50,6 @@ def _section(result: Result) -> Iterator[str]:
     if result.status is Status.SKIPPED:
         return
     lines = [f"- **{result.status.value}**: {escaped(one)}" for one in result.errors]
-    lines += [f"- {escaped(one)}" for one in (*result.changes, *result.notes)]
+    lines += [f"- {escaped(one)}" for one in details(result)]
     if lines:
         yield folded(result.stack, f" {result.status.value}", lines)

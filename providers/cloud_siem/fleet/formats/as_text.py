@@ -17,7 +17,7 @@ _RIGHT = 2
 
 def to_text(rollup: Rollup) -> str:
     """The table, what is to be said of single stacks, and how it stands."""
-    blocks = ["\n".join(one) for one in (_table(rollup), list(_told(rollup)), _summary(rollup))]
+    blocks = ["\n".join(one) for one in (_table(rollup), _told(rollup), _summary(rollup))]
     return "\n\n".join(one for one in blocks if one) + "\n"
 
 
@@ -57,9 +57,16 @@ def _told(rollup: Rollup) -> Iterator[str]:
         for error in one.errors:
             yield _hanging(f"{one.status.value}  {name}: ", error)
         if one.status is not Status.SKIPPED:
-            yield from (f"  {name}: {printable(told)}" for told in (*one.changes, *one.notes))
+            yield from (f"  {name}: {printable(told)}" for told in details(one))
         if one.errors and one.log_file:
             yield f"  {name}: its log is {printable(one.log_file)}"
+
+
+def details(result: Result) -> Sequence[str]:
+    """What is to be said of a stack but its errors: what it changes, else why it was looked at."""
+    head = "safe to skip" if result.status is Status.SKIPPED else "needed the engine"
+    why = () if result.changes else (f"{head}: {one}" for one in result.why)
+    return (*result.changes, *why, *result.notes)
 
 
 def _hanging(head: str, text: str) -> str:
@@ -68,19 +75,15 @@ def _hanging(head: str, text: str) -> str:
     return "\n    ".join((head + first, *more))
 
 
-def _summary(rollup: Rollup) -> list[str]:
-    return list(summary(rollup))
-
-
-def summary(rollup: Rollup) -> Iterator[str]:
+def _summary(rollup: Rollup) -> Iterator[str]:
     """The last lines, and what a person reads first."""
     if rollup.refusal:
-        yield f"REFUSED: {rollup.refusal}"
+        yield f"REFUSED: {printable(rollup.refusal)}"
     if rollup.interrupted:
         yield f"PARTIAL: stopped before {counted(len(rollup.left), 'stack')} had been started."
     yield f"{rollup.operation.value}: {rollup.headline}; {rollup.totals}."
-    yield from (f"skipped: {one}." for one in proofs(rollup))
-    yield from (f"{one}." for one in rollup.notes)
+    yield from (f"skipped {one}." for one in proofs(rollup))
+    yield from (f"{printable(one)}." for one in rollup.notes)
     if rollup.asked and not rollup.refusal:
         yield "Nothing was written: say --yes to write what is shown here."
 
@@ -88,8 +91,8 @@ def summary(rollup: Rollup) -> Iterator[str]:
 def proofs(rollup: Rollup) -> Sequence[str]:
     """Why it was safe to skip what was skipped, each once and with how many stacks it is about."""
     skipped = [one for one in rollup.results if one.status is Status.SKIPPED]
-    told = dict.fromkeys(note for one in skipped for note in one.notes)
+    told = dict.fromkeys(why for one in skipped for why in one.why)
     return [
-        f"{counted(sum(note in one.notes for one in skipped), 'stack')}: {printable(note)}"
-        for note in told
+        f"{counted(sum(why in one.why for one in skipped), 'stack')}: {printable(why)}"
+        for why in told
     ]
