@@ -168,7 +168,7 @@ class _Command(automation.PulumiCommand):
         for text, listener in ((said, on_output), (apart, on_error)):
             if listener:
                 listener(text)
-        self.said = f"{said}\n{apart}".strip("\n")
+        self.said = f"{said}\n{apart}"
         if _is_told(args):
             self.lines += said.splitlines()
         result = automation.CommandResult(stdout=said, stderr=apart or said, code=code)
