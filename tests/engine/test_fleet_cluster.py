@@ -19,7 +19,7 @@ from cloud_siem.fleet.executing import execute
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task
 from siem_emulator import EmulatorServer, World
 from tests.canaries import leaks_in
-from tests.engine.engine import ROOT
+from tests.engine.engine import ROOT, without_pip
 from tests.fleet.machines import (
     AWS,
     S3,
@@ -100,6 +100,7 @@ def elsewhere(tmp_path: Path, pulumi_home: Path) -> Iterator[Elsewhere]:
             **os.environ,
             **AWS,
             "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
+            "PYTHONPATH": str(without_pip(pulumi_home)),
             "PULUMI_HOME": str(pulumi_home),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "1",

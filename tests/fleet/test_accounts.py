@@ -18,6 +18,7 @@ from cloud_siem.fleet.accounts import (
     NewFile,
     administrators,
     coverage,
+    gaps_table,
     new_file,
     with_role,
 )
@@ -26,6 +27,7 @@ from cloud_siem.model import Member, Perspective, Region
 from cloud_siem.stack import Stack, build_stack
 from tests.conftest import ACCOUNT, HERE, MEMBER, OTHER_ACCOUNT
 
+ROOT = Path(__file__).parents[2]
 SECOND = "1098765432109876"
 SINGAPORE = Perspective(account=ACCOUNT, region=Region.AP_SOUTHEAST_1)
 
@@ -131,6 +133,13 @@ def test_administrators_are_those_that_look_at_members_or_at_the_whole_enterpris
         HERE: "m",
         SINGAPORE: "all",
     }
+
+
+def test_the_docs_have_every_kind_and_what_the_command_prints() -> None:
+    page = (ROOT / "docs" / "accounts.md").read_text(encoding="utf-8")
+
+    assert gaps_table() in page
+    assert (ROOT / "tests" / "golden" / "fleet-accounts.txt").read_text(encoding="utf-8") in page
 
 
 # --- the file of a member -------------------------------------------------------------------------

@@ -35,6 +35,13 @@ class Gap(Enum):
     UNMANAGED = "unmanaged", "a member that threat analysis does not manage: nothing to deliver"
 
 
+def gaps_table() -> str:
+    """The table of docs/accounts.md, in Markdown."""
+    lines = ["| kind | what it is |", "|---|---|"]
+    lines += [f"| `{one.value}` | {one.doc} |" for one in Gap]
+    return "\n".join(lines) + "\n"
+
+
 DEFAULT_FAIL_ON = frozenset({Gap.UNCOVERED, Gap.DEPARTED})
 
 
