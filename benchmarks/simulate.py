@@ -3,9 +3,9 @@
     python -m benchmarks.simulate                    the tables of docs/scale.md
     python -m benchmarks.simulate --stacks 3000 --changed 0.05 --machines 4
 
-Needs nothing but Python. What goes in is what `make bench ARGS="--only fleet_unchanged fleet_all"` measures of a
-single stack (`Figures`); what comes out is time, calls, machines and what they cost. The same seed
-gives the same result.
+Needs nothing but Python. What goes in (`Figures`) is measured of a single stack by
+`make bench ARGS="--only fleet_unchanged fleet_all"`; what comes out is time, calls, machines and
+what they cost. The same seed gives the same result.
 
 A run is that of `fleet up`:
 
