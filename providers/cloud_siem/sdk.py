@@ -105,11 +105,12 @@ class Sdk(Unrecorded):
         except Exception as error:  # noqa: BLE001 - the chain raises what it likes
             return f"none ({type(error).__name__})"
 
-    def session(self) -> dict[str, str]:
+    def session(self, *, seconds: float) -> dict[str, str]:
         """The credentials as the environment variables that hand them to a process.
 
-        :raises CallFailed: there are none.
+        :raises CallFailed: there are none, or STS did not answer within the given time.
         """
+        _exchange.over_at = time.monotonic() + seconds
         found = self._credential.get_credential()
         return {
             "ALIBABA_CLOUD_ACCESS_KEY_ID": str(found.access_key_id),
