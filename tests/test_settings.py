@@ -94,6 +94,15 @@ def test_the_environment_wins_over_config() -> None:
     assert read({"CLOUD_SIEM_DEADLINE": "5"}, deadline="7").deadline == 5
 
 
+def test_the_role_whose_session_the_environment_has_is_not_for_config() -> None:
+    """Who starts a process says so; a file would say it of everybody's credentials."""
+    assert (
+        read({"CLOUD_SIEM_ASSUMED_ROLE": "acs:ram::1:role/x"}).assumed_role == "acs:ram::1:role/x"
+    )
+    assert read({"CLOUD_SIEM_ASSUMED_ROLE": ""}).assumed_role is None
+    assert read(assumedRole="acs:ram::1:role/x").assumed_role is None
+
+
 def test_an_override_is_a_way_out_of_wrong_config() -> None:
     """Destroy is handed the config of the last up, which no edit of the file reaches."""
     assert read({"CLOUD_SIEM_DEADLINE": "5"}, deadline="soon").deadline == 5

@@ -156,9 +156,8 @@ class Api:
         asked = Asked(request=request, subject=f"for {self._users}")
         deadline = self._deadline()
         # The SDK makes the call, and keeps the session until it is nearly over.
-        found = self._retried(
-            asked, deadline, lambda: self._credential.sdk.session(seconds=deadline.left)
-        )
+        sdk = self._credential.sdk
+        found = self._retried(asked, deadline, lambda: sdk.session(seconds=deadline.left))
         return {**found, ASSUMED: role}
 
     def switch(self, key: DeliveryKey, state: State) -> str:

@@ -108,7 +108,7 @@ class Sdk(Unrecorded):
     def session(self, *, seconds: float) -> dict[str, str]:
         """The credentials as the environment variables that hand them to a process.
 
-        :raises CallFailed: there are none, or not within the given time.
+        :raises CallFailed: there are none, or STS did not answer within the given time.
         """
         _begin(seconds)
         found = self._credential.get_credential()

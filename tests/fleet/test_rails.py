@@ -28,7 +28,7 @@ def limit(number: int, shard: str = "", *, percent: bool = False) -> Limit:
 
 
 def test_the_limit_counts_what_all_stacks_together_would_close() -> None:
-    previews = [preview("a", 3), preview("b", 2), preview("c")]
+    previews = [preview("b", 2), preview("a", 3), preview("c")]
 
     assert refusal(previews, limit(5), opened=40) == ""
     assert refusal(previews, limit(4), opened=40) == (

@@ -22,13 +22,15 @@ from pulumi import automation
 from pulumi.automation.errors import (
     CommandError,
     ConcurrentUpdateError,
-    InvalidVersionError,
     StackNotFoundError,
     create_command_error,
 )
 from pulumi.automation.events import EngineEvent, StepEventStateMetadata
+from semver import VersionInfo
 
+from cloud_siem.doctor import ENGINE_AT_LEAST
 from cloud_siem.errors import CloudSiemError
+from cloud_siem.versions import dotted, version_of
 
 __all__ = ["CommandError", "ConcurrentUpdateError", "Engine", "StackNotFoundError"]
 
@@ -205,15 +207,26 @@ def _is_told(args: list[str]) -> bool:
 
 
 @cache
-def _version() -> Any:
-    """Of the CLI, asked for once: the Automation API would ask before every command.
+def _version() -> VersionInfo:
+    """Of the CLI, asked for once, and out of reach of the terminal's Ctrl-C like all else.
 
     :raises CloudSiemError: it cannot be used.
     """
-    try:
-        return automation.PulumiCommand().version
-    except (subprocess.CalledProcessError, InvalidVersionError) as error:
-        raise CloudSiemError(f"the pulumi on PATH cannot be used: {error}") from None
+    done = subprocess.run(
+        ["pulumi", "version"],
+        env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+    said = done.stdout.strip().removeprefix("v")
+    if done.returncode or version_of(said) < ENGINE_AT_LEAST:
+        told = said or f"it ended with exit code {done.returncode}"
+        needed = f"version {dotted(ENGINE_AT_LEAST)} or newer is needed"
+        raise CloudSiemError(f"the pulumi on PATH cannot be used ({told}): {needed}")
+    return VersionInfo.parse(said)
 
 
 class _Seen:

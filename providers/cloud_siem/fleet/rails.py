@@ -94,14 +94,14 @@ def refusal(results: Sequence[Result], limit: Limit, *, opened: int) -> str:
         limit: Of the fleet.
         opened: How many deliveries the stacks of this run have declared open, all together.
     """
-    refused = [one.stack for one in results if one.status is Status.REFUSED]
+    refused = sorted(one.stack for one in results if one.status is Status.REFUSED)
     if refused:
         return (
             f"a guard rail refuses {counted(len(refused), 'stack')} ({_names(refused)}), so nothing"
             " is written anywhere. Mend or leave out what is refused (--not)."
             f" {guard.NOTHING_CLOSED}"
         )
-    closing = [one for one in results if one.closed]
+    closing = sorted((one for one in results if one.closed), key=lambda one: one.stack)
     total, allowed = sum(one.closed for one in closing), limit.of(opened)
     if total <= allowed:
         return ""
