@@ -89,6 +89,19 @@ def test_a_scheduler_without_workers_is_told_with_the_way_out(tmp_path: Path) ->
         pass
 
 
+def test_the_address_of_a_worker_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def kind(_dask: object, _address: str) -> str:
+        return "Worker"
+
+    monkeypatch.setattr(module, "_kind", kind)
+
+    with (
+        pytest.raises(CloudSiemError, match="no Dask scheduler but a Worker"),
+        cluster("tcp://w:1"),
+    ):
+        pass
+
+
 def test_workers_without_this_version_of_ours_are_named() -> None:
     """Else each task would fail there, one by one, in words of Python's."""
     client = Client({"tcp://a:1": __version__, "tcp://b:1": "0.0.1", "tcp://c:1": None})

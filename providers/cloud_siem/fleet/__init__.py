@@ -7,9 +7,11 @@
     tasks       what travels to a worker, and what comes back: values, and never a secret
     running     one task: one run of the real engine, through ``engine``, its one door
     executing   many tasks on any ``concurrent.futures`` executor
+    cluster     the executor of a Dask cluster: workers that share no disk with us
     rails       all previews together: whether the fleet may go on                        (pure)
     fleets      list, preview, up and refresh, in their order
     rollup      what became of every stack, and its formats
+    accounts    the members of an enterprise against the stack files                      (pure)
 
 Called by the commands alone. Nothing here imports Pulumi but ``engine``, and that only when a run
 is due.
