@@ -194,7 +194,8 @@ config:
 _BASELINE = """\
   cloud-siem:region: {region}
   cloud-siem:deliveries:
-    actiontrail: # who did what: the one log that every account has
+    # Add what else is to be delivered.
+    actiontrail: # who did what in the account
       cloud_siem_trail_actiontrail: open
 """
 AS_MEMBER = f"""\
