@@ -1,9 +1,9 @@
-"""The operations on an account: what is open, open, close, who am I.
+"""The operations on an account: what is open, open, close, who am I, whom do I administer.
 
 Called by ``session`` and by the commands that need no engine. Three layers, each with one concern:
-an operation (``look``, ``switch``, ``identity``) -> ``_ask``: retries within a deadline ->
-``_call``: the request rate and one call through ``sdk``. What the cloud's errors mean to a person
-stands in ``explain``.
+an operation (``look``, ``switch``, ``identity``, ``members``) -> ``_ask``: retries within a
+deadline -> ``_call``: the request rate and one call through ``sdk``. What the cloud's errors mean
+to a person stands in ``explain``.
 
 Retried are throttling, ``InternalError``, ``SLS.*``, a gateway's 502 to 504 and lost connections
 (``CallFailed.may_pass``). After a failure that leaves open whether the cloud acted, a write looks
@@ -22,7 +22,7 @@ from cloud_siem import convert
 from cloud_siem.call import CallFailed, Failure, Request
 from cloud_siem.errors import ApiError
 from cloud_siem.explain import Asked, explained, malformed, not_done, not_seen
-from cloud_siem.model import DeliveryKey, Perspective, Snapshot, Standing, State, judge
+from cloud_siem.model import DeliveryKey, Member, Perspective, Snapshot, Standing, State, judge
 from cloud_siem.origin import Origin
 from cloud_siem.pacing import Clock, Deadline, RequestRate, backoff
 from cloud_siem.settings import ASSUMED, Endpoint, Settings
@@ -126,6 +126,20 @@ class Api:
         :raises ApiError: STS could not say.
         """
         return self._credential.identity(self._ask_identity)
+
+    def members(self) -> tuple[Member, ...]:
+        """One ListRdUsers: the accounts that this one administers; none if it administers none.
+
+        :raises ApiError: they could not be read within the deadline.
+        """
+        request = Request(
+            action="ListRdUsers",
+            version=SIEM_VERSION,
+            endpoint=self._endpoint,
+            parameters=convert.region_parameters(self.perspective.region),
+        )
+        asked = Asked(request=request, subject=f"for {self.perspective}")
+        return _converted(asked, self._ask(asked, self._deadline()), convert.to_members)
 
     def session(self) -> Mapping[str, str]:
         """The session of the role, as an environment for a process; empty where none is assumed.

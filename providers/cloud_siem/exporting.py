@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 from cloud_siem.errors import CloudSiemError
@@ -18,6 +19,8 @@ _TIMEOUT_S = 120
 """The engine answers within a second from a local backend; a remote one may take its time."""
 _UNKNOWN = 6
 """The engine's exit code for a stack that its backend does not have (tried: 3.259)."""
+_AT_ONCE = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
+"""Engines; each keeps a core busy and takes a hundred megabytes, however many stacks there are."""
 _TAIL = 400
 """Characters of what the engine says."""
 
@@ -35,18 +38,19 @@ def recorded_of(stack: Stack) -> Recorded:
     folder = project_of(stack)
     command = ["pulumi", "stack", "export", "--stack", stack.name, "--non-interactive"]
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+        with _AT_ONCE:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
     except FileNotFoundError:
         raise CloudSiemError(
             "pulumi is not on PATH, and it alone knows what the last pulumi up recorded; install"

@@ -110,7 +110,7 @@ class Sdk(Unrecorded):
 
         :raises CallFailed: there are none, or STS did not answer within the given time.
         """
-        _exchange.over_at = time.monotonic() + seconds
+        _begin(seconds)
         found = self._credential.get_credential()
         return {
             "ALIBABA_CLOUD_ACCESS_KEY_ID": str(found.access_key_id),
@@ -123,8 +123,7 @@ class Sdk(Unrecorded):
 
         :raises CallFailed: anything else happened.
         """
-        _exchange.over_at = time.monotonic() + seconds
-        _exchange.retry_after = 0.0
+        _begin(seconds)
         try:
             answer = self._client(request.endpoint).call_api(
                 _params(request),
@@ -228,6 +227,12 @@ class _Exchange(threading.local):
 
 
 _exchange = _Exchange()
+
+
+def _begin(seconds: float) -> None:
+    """What this thread sends from now on has so much time."""
+    _exchange.over_at = time.monotonic() + seconds
+    _exchange.retry_after = 0.0
 
 
 class _Strict:

@@ -17,6 +17,8 @@ from cloud_siem.fleet.tasks import Operation, Result, Status, Task
 
 Act = Callable[[Task], Result]
 
+ONCE = "its worker was lost once; it was run again elsewhere, and counted is that run alone"
+
 
 def tasks(*names: str) -> list[Task]:
     return [
@@ -180,7 +182,7 @@ def test_a_task_whose_worker_was_lost_is_run_again_and_told_so(engine: dict[str,
 
     assert [one.again for one in executor.tasks] == [False, True]
     assert result.status is Status.CHANGED
-    assert result.notes == ("its worker was lost once; it was run again elsewhere",)
+    assert result.notes == (ONCE,)
 
 
 def test_a_task_that_loses_every_worker_fails_and_the_rest_goes_on(engine: dict[str, Any]) -> None:
@@ -216,4 +218,4 @@ def test_a_future_that_was_cancelled_is_a_lost_worker(engine: dict[str, Any]) ->
 
     (result,) = elsewhere(Cancelling(0), "a")
 
-    assert result.notes == ("its worker was lost once; it was run again elsewhere",)
+    assert result.notes == (ONCE,)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -99,6 +100,19 @@ def test_a_lock_whose_process_is_over_is_told_at_once_and_never_broken(
         )
     assert fake.slept == []
     assert "cancel" not in (Path(task.folder).parent / "asked").read_text()
+
+
+def test_an_engine_that_is_over_and_has_its_name_still_holds_no_lock(
+    script: Script, fake: FakeTime
+) -> None:
+    """Whoever started it was killed, and has not waited for it."""
+    program = Path(script("exit 0").folder).parent / "bin" / "pulumi"
+    with subprocess.Popen([str(program)]) as zombie:
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+        assert Path(f"/proc/{zombie.pid}/comm").read_text() == "pulumi\n"
+        result = run(script(locked(f"ann@{HERE}", zombie.pid)), clock=fake.clock)
+
+    assert "the stack is locked by a run that is over (" in result.errors[0]
 
 
 def test_a_lock_of_a_worker_that_was_lost_is_told_as_that(script: Script, fake: FakeTime) -> None:

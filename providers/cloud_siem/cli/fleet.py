@@ -16,6 +16,7 @@ COMMANDS = {
     "preview": ("fleet_run", "preview, and review all plans together"),
     "up": ("fleet_run", "preview, review all plans together, then update what they say"),
     "refresh": ("fleet_run", "record what the accounts show"),
+    "accounts": ("fleet_accounts", "show which members have no stack, and write one for each"),
     "merge": ("fleet_merge", "make one roll-up of the result files of several shards"),
 }
 """By name, the module in this package and one line."""

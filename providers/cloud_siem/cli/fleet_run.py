@@ -23,11 +23,12 @@ from cloud_siem.cli.reporting import add_report_option, check_places, number
 from cloud_siem.cli.selecting import add_selection_options, chosen
 from cloud_siem.cli.stopping import stoppable
 from cloud_siem.fleet import executing, rails
+from cloud_siem.fleet.cluster import cluster
 from cloud_siem.fleet.executing import Workers
 from cloud_siem.fleet.fleets import Fleet, Options
 from cloud_siem.fleet.formats import PACKAGE
 from cloud_siem.fleet.records import cache_of
-from cloud_siem.fleet.tasks import Operation
+from cloud_siem.fleet.tasks import BACKEND, Operation
 from cloud_siem.kinds import CloseLimit, NumberOrShare
 from cloud_siem.report.writing import check_targets
 from cloud_siem.wording import Unusable
@@ -52,9 +53,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parallel",
         type=number,
-        default=_cores(),
         metavar="N",
-        help=f"how many engines run at a time on this machine; {_cores()} without it, its cores",
+        help=f"how many engines run at a time; without it as many as this machine has cores"
+        f" ({_cores()}), or the workers of --dask have threads",
+    )
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="run the engines on the workers of this Dask scheduler, e.g. tcp://scheduler:8786;"
+        " the state has to be in a backend that all of them reach",
     )
     parser.add_argument(
         "--concurrency",
@@ -125,7 +132,16 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _workers(args: argparse.Namespace) -> Iterator[Workers]:
-    with executing.local(args.parallel) as workers:
+    if not args.dask:
+        with executing.local(args.parallel or _cores()) as workers:
+            yield workers
+        return
+    if (backend := os.environ.get(BACKEND, "")).startswith("file:"):
+        args.usage_error(
+            f"workers share no disk with this machine, and {BACKEND} is {backend}; have the state"
+            " in s3:// or another backend that all of them reach"
+        )
+    with cluster(args.dask, args.parallel) as workers:
         yield workers
 
 

@@ -12,12 +12,11 @@ import json
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from pulumi import automation
 from pulumi.automation.errors import (
@@ -37,8 +36,6 @@ __all__ = ["CommandError", "ConcurrentUpdateError", "Engine", "StackNotFoundErro
 
 GRACE_S = 60.0
 """Seconds; so long a run that was asked to end may take until its lock is given back."""
-LINGER_S = 5.0
-"""Seconds; what the engine started and left behind may hold its output open no longer."""
 _DONE_NOTHING = ("same", "read", "refresh")
 
 
@@ -119,7 +116,7 @@ def interrupt() -> None:
 # --- inside ---------------------------------------------------------------------------------------
 
 
-_running: set[subprocess.Popen[str]] = set()
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 class _Workspace(automation.LocalWorkspace):
@@ -152,64 +149,43 @@ class _Command(automation.PulumiCommand):
         on_output: Callable[[str], Any] | None = None,
         on_error: Callable[[str], Any] | None = None,
     ) -> automation.CommandResult:
-        known = len(self.lines)
-        with subprocess.Popen(
-            [self.command, "--non-interactive", *args],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        ) as process:
-            _running.add(process)
-            try:
-                said = self._heard(process, on_output, on_error)
-                code = process.wait()
-            finally:
-                _running.discard(process)
-        if not _is_told(args):
-            del self.lines[known:]
-        self.said = "\n".join(said)
-        result = automation.CommandResult(stdout=said[0], stderr=said[1], code=code)
+        # Into files, not pipes: should this process be killed, the engine comes to its end and
+        # gives its lock back; a pipe without a reader would end it at its next word.
+        with TemporaryFile() as output, TemporaryFile() as errors:
+            with subprocess.Popen(
+                [self.command, "--non-interactive", *args],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output if _is_told(args) else errors,
+                cwd=cwd,
+                env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+                start_new_session=True,
+            ) as process:
+                _running.add(process)
+                try:
+                    code = self._ended(process)
+                finally:
+                    _running.discard(process)
+            said, apart = (_text_of(one) for one in (output, errors))
+        for text, listener in ((said, on_output), (apart, on_error)):
+            if listener:
+                listener(text)
+        self.said = f"{said}\n{apart}"
+        if _is_told(args):
+            self.lines += said.splitlines()
+        result = automation.CommandResult(stdout=said, stderr=apart or said, code=code)
         if code:
             raise create_command_error(result)
         return result
 
-    def _heard(self, process: subprocess.Popen[str], *listeners: Any) -> list[str]:
-        said: list[list[str]] = [[], []]
-
-        def listen(stream: Any, lines: list[str], listener: Any) -> None:
-            for line in stream:
-                text = line.rstrip()
-                lines.append(text)
-                self.lines.append(text)
-                if listener:
-                    listener(text)
-
-        streams = (process.stdout, process.stderr)
-        threads = [
-            threading.Thread(target=listen, args=one)
-            for one in zip(streams, said, listeners, strict=True)
-        ]
-        for one in threads:
-            one.start()
+    def _ended(self, process: subprocess.Popen[bytes]) -> int:
         try:
-            process.wait(timeout=self._limit_s)
+            return process.wait(timeout=self._limit_s)
         except subprocess.TimeoutExpired:
             self._end(process)
-        for one in threads:
-            one.join(timeout=LINGER_S)
-        if any(one.is_alive() for one in threads):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        for one in threads:
-            one.join()
-        return ["\n".join(lines) for lines in said]
+            return process.wait()
 
-    def _end(self, process: subprocess.Popen[str]) -> None:
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
         """Ask it to end, as Ctrl-C would: it then gives its lock back."""
         self.timed_out = True
         process.send_signal(signal.SIGINT)
@@ -217,6 +193,12 @@ class _Command(automation.PulumiCommand):
             process.wait(timeout=GRACE_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _text_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    lines = file.read().decode("utf-8", errors="replace").splitlines()
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _is_told(args: list[str]) -> bool:

@@ -71,7 +71,7 @@ def execute(
             try:
                 running[_submitted(task, workers, session)] = task, lost
             except Exception as error:  # noqa: BLE001 - an executor raises what it likes
-                gone = f"no worker can be reached any more ({type(error).__name__}: {error})"
+                gone = f"no worker can be reached any more ({_said(error)})"
                 waiting.append((task, lost))
                 stopping.set()
         done, _ = wait(running, return_when=FIRST_COMPLETED) if running else (set(), None)
@@ -84,8 +84,12 @@ def execute(
             if fail_fast and result.status in (Status.FAILED, Status.REFUSED):
                 stopping.set()
             yield result
-    for task, _ in reversed(waiting):
-        yield Result(stack=task.stack, status=Status.NOT_STARTED, errors=(gone,) if gone else ())
+    for task, lost in reversed(waiting):
+        if lost:
+            yield _unknown(task, f"its worker was lost, and {gone or 'the run was stopped'}")
+        else:
+            errors = (gone,) if gone else ()
+            yield Result(stack=task.stack, status=Status.NOT_STARTED, errors=errors)
 
 
 def _submitted(task: Task, workers: Workers, session: Session) -> Future[Result]:
@@ -108,20 +112,28 @@ def _lost(future: Future[Result]) -> str:
     if future.cancelled():
         return "cancelled"
     error = future.exception()
-    return f"{type(error).__name__}: {error}" if error else ""
+    return _said(error) if error else ""
+
+
+def _said(error: BaseException) -> str:
+    """In our own words where they are ours."""
+    ours = isinstance(error, CloudSiemError)
+    return str(error) if ours else f"{type(error).__name__}: {error}"
 
 
 def _result(future: Future[Result], task: Task, lost: int, why: str) -> Result:
     if why:
-        message = (
-            f"its worker was lost {lost + 1} times ({why}). What the stack looks like now is not"
-            " known; run it again"
-        )
-        return Result(stack=task.stack, status=Status.FAILED, errors=(message,))
-    result = future.result()
-    if not lost:
-        return result
+        return _unknown(task, f"its worker was lost {lost + 1} times ({why})")
+    return moved(future.result(), lost) if lost else future.result()
+
+
+def _unknown(task: Task, why: str) -> Result:
+    message = f"{why}. What the stack looks like now is not known; run it again"
+    return Result(stack=task.stack, status=Status.FAILED, errors=(message,))
+
+
+def moved(result: Result, lost: int) -> Result:
+    """The result of a task whose worker was lost so many times before."""
     times = "once" if lost == 1 else f"{lost} times"
-    return replace(
-        result, notes=(*result.notes, f"its worker was lost {times}; it was run again elsewhere")
-    )
+    note = f"its worker was lost {times}; it was run again elsewhere, and counted is that run alone"
+    return replace(result, notes=(*result.notes, note))

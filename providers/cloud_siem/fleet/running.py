@@ -233,8 +233,11 @@ class _Run:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process of this machine is the engine."""
+    """Whether a process of this machine is the engine, and not one that is over."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == _PROGRAM
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
         return False
+    name, _, rest = text.partition("(")[2].rpartition(") ")
+    # A process that is over keeps its name until somebody has waited for it: a zombie (proc(5)).
+    return name == _PROGRAM and not rest.startswith(("Z", "X"))
