@@ -719,9 +719,10 @@ def test_a_session_is_handed_on_and_its_role_is_then_assumed_no_more(siem: Emula
     assert siem.counts().actions == {"AssumeRole": 1}
     assert handed["ALIBABA_CLOUD_ACCESS_KEY_ID"].startswith("STS.")
     assert handed["ALIBABA_CLOUD_SECURITY_TOKEN"]
-    assert handed["CLOUD_SIEM_ASSUMED_ROLE"] == ROLE
+    role = handed["CLOUD_SIEM_ASSUMED_ROLE"]
+    assert role == ROLE.replace("{account}", ACCOUNT)
 
-    with_it = api_at(siem.url, role_arn=ROLE, assumed_role=ROLE)
+    with_it = api_at(siem.url, role_arn=ROLE, assumed_role=role)
     assert with_it.credential_source == "env"
     assert api_at(siem.url, role_arn=ROLE, assumed_role="another").credential_source != "env"
 

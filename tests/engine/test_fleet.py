@@ -217,7 +217,7 @@ def test_ctrl_c_finishes_what_runs_and_says_what_was_not_started(fleet: Fleet) -
 
 def test_a_lock_whose_run_is_over_is_told_and_left(fleet: Fleet) -> None:
     """Only a person can know that nobody holds it; without it the stack is refreshed."""
-    fleet.declare("a", 0)
+    fleet.declare("a", 0, **{PROC: "open"})
     assert fleet.run("preview", "a").code == 0
     lock = fleet.engine.folder / "backend/.pulumi/locks/organization/cloud-siem/a/x.json"
     lock.parent.mkdir(parents=True, exist_ok=True)

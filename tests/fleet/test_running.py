@@ -213,7 +213,7 @@ def test_an_engine_that_cannot_be_used_is_told(script: Script, says: str) -> Non
     finally:
         engine._version.cache_clear()
 
-    assert "the pulumi on PATH cannot be used:" in result.errors[0]
+    assert "the pulumi on PATH cannot be used (" in result.errors[0]
 
 
 def test_a_folder_that_cannot_be_made_is_told(
