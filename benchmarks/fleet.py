@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 LOGS = 30
 LATENCY_MS = 50
+CHANGED_OF = 200
+"""Stacks, of which one in a hundred changed."""
+SIZES = (100, 550, 1000)
+"""Stacks, where nothing changed."""
+ALL = 40
+"""Stacks, where all of it changed."""
 LOOPED = 10
 """So many stacks the loop is run over; the rest of it is extrapolated."""
 
 
 def changed(bench: Bench) -> Iterator[Row]:
     """1 % of 200 stacks changed, against `pulumi up` over all of them, one after the other."""
-    stacks = 200
+    stacks = CHANGED_OF
     name, words = "fleet_changed", f"{stacks} stacks of {LOGS} logs, {LATENCY_MS} ms latency"
     fleet = bench.fleet(stacks=stacks, logs=LOGS)
-    some = fleet.names[:: stacks // (stacks // 100)]
+    some = fleet.names[::100]
     fleet.fresh([], latency_ms=LATENCY_MS)
     yield beside(name, "the run before, without records of an earlier one", _said([fleet.up()]))
     ours: list[Run] = []
@@ -62,7 +68,7 @@ def _extrapolated(runs: Sequence[Run], stacks: int) -> float:
 def unchanged(bench: Bench) -> Iterator[Row]:
     """Nothing changed: 100, 550 and 1,000 stacks, and what one more costs."""
     name = "fleet_unchanged"
-    sizes = (100, 550, 1000)
+    sizes = SIZES
     fleet = bench.fleet(stacks=sizes[-1], logs=LOGS)
     fleet.fresh([], latency_ms=LATENCY_MS)
     first = fleet.up()
@@ -99,7 +105,7 @@ def _first(size: int) -> tuple[str, ...]:
 
 def all_changed(bench: Bench) -> Iterator[Row]:
     """40 stacks that all need the engine: what the run is bound by, and what more cores bring."""
-    name, stacks = "fleet_all", 40
+    name, stacks = "fleet_all", ALL
     cores = os.cpu_count() or 1
     fleet = bench.fleet(stacks=stacks, logs=LOGS)
     fleet.fresh(fleet.names, latency_ms=LATENCY_MS)

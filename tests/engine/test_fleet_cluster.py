@@ -24,12 +24,12 @@ from tests.fleet.machines import (
     AWS,
     S3,
     end_session,
-    engine_of,
     killed,
     s3_server,
     scheduler,
     started,
     until,
+    update_of,
     worker,
 )
 
@@ -136,7 +136,7 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_the_lock_of_its_engine_wa
             project,
         ) as running,
     ):
-        until(lambda: engine_of(one) and elsewhere.opens() == 2, "two updates in their middle")
+        until(lambda: update_of(one) in elsewhere.s3.holders, "an update in its middle")
         killed(one)
         code = running.wait()
 
@@ -164,8 +164,11 @@ def test_a_lock_that_a_dead_worker_left_is_told_and_never_broken(elsewhere: Else
         ThreadPoolExecutor() as threads,
     ):
         running = threads.submit(run, address, task)
-        until(lambda: elsewhere.opens() == 1, "an update in its middle")
-        [(engine, its_worker)] = [(pid, it) for it in (one, two) if (pid := engine_of(it))]
+        until(
+            lambda: {update_of(one), update_of(two)} & elsewhere.s3.holders,
+            "an update in its middle",
+        )
+        [(engine, its_worker)] = [(pid, it) for it in (one, two) if (pid := update_of(it))]
         killed(its_worker)
         end_session(engine)
         [told] = running.result()["first"].errors
@@ -199,7 +202,7 @@ def test_a_scheduler_lost_in_the_middle_is_told_and_the_next_run_does_the_rest(
         ThreadPoolExecutor() as threads,
     ):
         running = threads.submit(run, address, *tasks)
-        until(lambda: elsewhere.opens() == 1 and engine_of(one), "an update in its middle")
+        until(lambda: update_of(one) in elsewhere.s3.holders, "an update in its middle")
         killed(process)
         done = running.result()
         lost = f"the Dask scheduler at {address} was lost"

@@ -17,7 +17,8 @@ from urllib.request import Request, urlopen
 BUCKET = "state"
 AWS = {"AWS_ACCESS_KEY_ID": "testid-s3", "AWS_SECRET_ACCESS_KEY": "testsecret-s3-0001"}
 """What the server takes, and everybody who uses the backend needs."""
-PATIENCE_S = 60
+PATIENCE_S = 120
+"""Seconds; for what takes one on a quiet machine."""
 
 
 @contextmanager
@@ -68,6 +69,12 @@ class S3:
         text = self._ask("GET", f"/{BUCKET}?list-type=2").decode()
         names = [one.partition("</Key>")[0] for one in text.split("<Key>")[1:]]
         return [one for one in names if part in one]
+
+    @property
+    def holders(self) -> set[int]:
+        """The processes that hold a stack's lock, as the engine has noted them."""
+        locks = (json.loads(self._ask("GET", f"/{BUCKET}/{key}")) for key in self.keys("/locks/"))
+        return {lock["pid"] for lock in locks}
 
     def make_bucket(self) -> None:
         self._ask("PUT", f"/{BUCKET}")
@@ -125,16 +132,14 @@ def _dask(*words: str) -> list[str]:
     return [sys.executable, "-m", "dask", *words]
 
 
-def engine_of(process: subprocess.Popen[bytes]) -> int:
-    """The engine that a worker drives, by its process id; 0 where there is none."""
-    return next(
-        (
-            one
-            for one, (name, parent, _) in _processes()
-            if name == "pulumi" and parent == process.pid
-        ),
-        0,
-    )
+def update_of(process: subprocess.Popen[bytes]) -> int:
+    """The `pulumi up` that a worker drives, by its process id; 0 where there is none."""
+    for one, (name, parent, _) in _processes():
+        if name == "pulumi" and parent == process.pid:
+            with suppress(OSError):
+                if b"up" in Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0"):
+                    return one
+    return 0
 
 
 def end_session(leader: int) -> None:
