@@ -7,7 +7,7 @@ COVERAGE := --cov --cov-report=term
 LEFTOVERS := .venv .demo .coverage .coverage.* htmlcov dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help up down env pulumi cloud-siem setup test bench bench-quick check lint types layers format lock clean
+.PHONY: help up down env pulumi cloud-siem fleet-demo setup test bench bench-quick check lint types layers format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -26,6 +26,9 @@ pulumi: ## any Pulumi command on the demo: make pulumi ARGS="preview --diff"
 
 cloud-siem: ## any of our commands on the demo: make cloud-siem ARGS="list demo"
 	@$(PYTHON) tools/demo.py cloud-siem $(ARGS)
+
+fleet-demo: ## fifty embedded accounts: open, skip, find by hand, mend; some minutes
+	@$(PYTHON) tools/fleet_demo.py
 
 setup: ## .venv from the hashed lock
 	@$(PYTHON) tools/setup.py

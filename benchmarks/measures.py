@@ -15,7 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from benchmarks import fleet
 from benchmarks.figures import Spread, interleaved, ratio
+from benchmarks.fleets import Fleet
 from benchmarks.many import Many
 from benchmarks.project import (
     BASELINES,
@@ -87,6 +89,11 @@ class Bench:
         """Many stacks without an engine; the options are those of `Many`."""
         folder = self._folder / f"many-{sum(1 for _ in self._folder.glob('many-*'))}"
         return self._open.enter_context(Many(folder, **options))
+
+    def fleet(self, **options: Any) -> Fleet:
+        """Many stacks with recorded states; the options are those of `Fleet`."""
+        folder = self._folder / f"fleet-{sum(1 for _ in self._folder.glob('fleet-*'))}"
+        return self._open.enter_context(Fleet(folder, **options))
 
     def new(self, subject: Subject, world: World) -> Project:
         number = sum(1 for _ in self._folder.glob("project-*"))
@@ -420,6 +427,9 @@ MEASURES: tuple[Measure, ...] = (
     Measure(name="growth", run=growth, quick=False),
     Measure(name="checkpoints", run=checkpoints, quick=False),
     Measure(name="ladder", run=ladder, quick=False),
+    Measure(name="fleet_changed", run=fleet.changed, quick=False),
+    Measure(name="fleet_unchanged", run=fleet.unchanged, quick=False),
+    Measure(name="fleet_all", run=fleet.all_changed, quick=False),
 )
 
 

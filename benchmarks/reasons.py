@@ -44,6 +44,18 @@ WHY = {
         "A create signs, sends and reads a call, which the floor does not; what else one more"
         " delivery costs is in the program: its dependency on the gate, its part of the bookend."
     ),
+    "fleet_changed": (
+        "Nearly all of the run is the engine on the stacks that changed, twice: a preview whose"
+        " plan is reviewed with all others, then the update that is held to it."
+    ),
+    "fleet_unchanged": (
+        "A larger fleet has more stack files to read before the first call, and one Python process"
+        " has one thread at work at a time."
+    ),
+    "fleet_all": (
+        "The engine's own processes start one after the other, and at the end of each phase cores"
+        " wait for the last stacks."
+    ),
     "drift": (
         "The stack files are read before the first call, a few milliseconds each; the SDK is"
         " imported once; and a Python process has one thread at work at a time, so that signing,"

@@ -36,6 +36,17 @@ def at_most(measure: str, what: str, seen: Spread, most: float, unit: str = "x")
     )
 
 
+def at_least(measure: str, what: str, seen: Spread, least: float, unit: str = "x") -> Row:
+    """A row whose median must not be below something."""
+    return Row(
+        measure=measure,
+        what=what,
+        goal=f"at least {least:g} {unit}",
+        figure=seen.show(f" {unit}"),
+        reached=seen.median >= least,
+    )
+
+
 def exactly(measure: str, what: str, seen: object, wanted: object) -> Row:
     """A row that must be just so."""
     return Row(

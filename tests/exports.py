@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloud_siem.program import OUTPUT
 from cloud_siem.recorded import Recorded, recorded
 from tests.conftest import HERE
 from tests.harness import Harness
 
+PROGRAM = "digest of the program"
+
 
 def export_of(harness: Harness) -> dict[str, Any]:
-    """With a resource of the engine's own among ours."""
+    """With resources of the engine's own among ours."""
     ours = [
         {
             "urn": f"urn:pulumi:dev::cloud-siem::pulumi-python:dynamic/cloud-siem:{kind}::{name}",
@@ -21,7 +24,18 @@ def export_of(harness: Harness) -> dict[str, Any]:
         for (_, kind, name), one in harness.state.items()
     ]
     stack = {"urn": "urn:pulumi:dev::cloud-siem::s", "type": "pulumi:pulumi:Stack", "outputs": {}}
-    return {"version": 3, "deployment": {"manifest": {}, "resources": [stack, *ours]}}
+    component = {
+        "urn": "urn:pulumi:dev::cloud-siem::cloud-siem:index:AccountDeliveries::deliveries",
+        "type": "cloud-siem:index:AccountDeliveries",
+        "outputs": {OUTPUT: PROGRAM},
+    }
+    provider = {
+        "urn": "urn:pulumi:dev::cloud-siem::pulumi:providers:pulumi-python::default",
+        "type": "pulumi:providers:pulumi-python",
+        "inputs": dict(harness.recorded_config),
+    }
+    resources = [stack, component, provider, *ours]
+    return {"version": 3, "deployment": {"manifest": {}, "resources": resources}}
 
 
 def exported_by(harness: Harness) -> Recorded:

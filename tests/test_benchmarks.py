@@ -10,7 +10,7 @@ from benchmarks import reasons, report, usage
 from benchmarks.figures import Spread, interleaved, ratio
 from benchmarks.measures import MEASURES
 from benchmarks.profile import role_of
-from benchmarks.rows import at_most, beside, exactly
+from benchmarks.rows import at_least, at_most, beside, exactly
 
 ROWS = [
     at_most("unchanged", "`up`: CPU", Spread.of([1.04, 0.98, 1.12]), 1.05),
@@ -108,6 +108,8 @@ def test_subjects_take_turns_and_change_places() -> None:
 def test_the_median_decides_whether_a_goal_is_reached() -> None:
     assert at_most("m", "w", Spread.of([0.5, 1.05, 9.0]), 1.05).reached is True
     assert at_most("m", "w", Spread.of([1.06]), 1.05).reached is False
+    assert at_least("m", "w", Spread.of([1.0, 20.0, 21.0]), 20).reached is True
+    assert at_least("m", "w", Spread.of([19.9]), 20).reached is False
 
 
 def test_the_table_for_a_terminal() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from cloud_siem import convert
 from cloud_siem.convert import ShapeError
-from cloud_siem.model import DeliveryKey, Log, Perspective, Region, Snapshot, State, View
+from cloud_siem.model import DeliveryKey, Log, Member, Perspective, Region, Snapshot, State, View
 from siem_emulator import EmulatorServer
 from tests.conftest import ACCOUNT, HERE, MEMBER, PROC, WAF
 from tests.emulator.signing import Client
@@ -324,3 +325,35 @@ def test_an_identity_is_account_and_arn() -> None:
 def test_an_identity_that_is_not_as_documented_is_refused(body: object) -> None:
     with pytest.raises(ShapeError):
         convert.to_identity(body)
+
+
+# --- members -------------------------------------------------------------------------------------
+
+LISTED = {"SubUserId": int(MEMBER), "SubUserName": "staging", "Joined": True}
+"""Of the fields of ListRdUsers's page (2025-10-09) those that are read."""
+
+
+def test_members_are_listed_by_account_in_our_spelling() -> None:
+    """The second has no name, and stands there twice."""
+    other = {"SubUserId": 1098765432109876, "Joined": False}
+
+    assert convert.to_members({"Data": [LISTED, other, other]}) == (
+        Member(account="1098765432109876", name="", managed=False),
+        Member(account=MEMBER, name="staging", managed=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"Data": None}, "Data is null, not a list"),
+        ({"Data": [1]}, "Data[0] is a number, not an object"),
+        ({"Data": [{**LISTED, "SubUserId": MEMBER}]}, "Data[0].SubUserId is a string"),
+        ({"Data": [{**LISTED, "Joined": None}]}, "Data[0].Joined is null, not a boolean"),
+        ({"Data": [LISTED, {**LISTED, "Joined": False}]}, "is listed twice, and not alike"),
+    ],
+)
+def test_members_that_are_not_as_documented_are_refused(body: object, message: str) -> None:
+    """Nobody is taken for departed by a guess."""
+    with pytest.raises(ShapeError, match=re.escape(message)):
+        convert.to_members(body)

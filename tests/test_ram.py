@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +20,7 @@ from tests.conftest import ACCOUNT, AUDIT, HERE, PROC, WAF
 from tests.harness import Harness, Program, Run
 
 ROOT = Path(__file__).parent.parent
-APPLY, REVIEW, NEVER_CLOSE = PURPOSES
+APPLY, REVIEW, NEVER_CLOSE, _ = PURPOSES
 ASSUME = "sts:AssumeRole"
 ROLE = f"acs:ram::{ACCOUNT}:role/siem-delivery"
 STACK = f"""
@@ -105,10 +107,21 @@ def opens(siem: EmulatorServer, purpose: Purpose, folder: Path) -> Told:
     return told_of([first, harness.up(program(), refresh=True)])
 
 
+def lists_members(siem: EmulatorServer, purpose: Purpose, folder: Path) -> Told:
+    """`cloud-siem fleet accounts`, of a project that has no stack yet."""
+    grant(siem, purpose)
+    told = StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stderr(told):
+        main(["fleet", "accounts", "--administrator", ACCOUNT, "--region", "cn-hangzhou"])
+
+    return told.getvalue().splitlines()
+
+
 FLOWS: dict[str, Callable[[EmulatorServer, Purpose, Path], Told]] = {
     "apply": applies,
     "review": reviews,
     "never-close": opens,
+    "accounts": lists_members,
 }
 
 

@@ -713,6 +713,25 @@ def test_where_credentials_come_from_is_told_and_never_what_they_are(
     assert api.credential_source == source
 
 
+def test_a_session_is_handed_on_and_its_role_is_then_assumed_no_more(siem: EmulatorServer) -> None:
+    """By the environment of another process; here is asked what that would go by."""
+    handed = api_at(siem.url, role_arn=ROLE).session()
+    assert siem.counts().actions == {"AssumeRole": 1}
+    assert handed["ALIBABA_CLOUD_ACCESS_KEY_ID"].startswith("STS.")
+    assert handed["ALIBABA_CLOUD_SECURITY_TOKEN"]
+    role = handed["CLOUD_SIEM_ASSUMED_ROLE"]
+    assert role == ROLE.replace("{account}", ACCOUNT)
+
+    with_it = api_at(siem.url, role_arn=ROLE, assumed_role=role)
+    assert with_it.credential_source == "env"
+    assert api_at(siem.url, role_arn=ROLE, assumed_role="another").credential_source != "env"
+
+
+def test_without_a_role_there_is_no_session_to_hand_on(siem: EmulatorServer) -> None:
+    assert api_at(siem.url).session() == {}
+    assert siem.counts().actions == {}
+
+
 @pytest.fixture
 def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No credentials in the environment, and an empty home, as the SDK sees them; the home."""

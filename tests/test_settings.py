@@ -33,7 +33,11 @@ def reasons(environ: dict[str, str] | None = None, /, **values: object) -> list[
 
 def test_the_table_has_every_field_once() -> None:
     """A field without a row could never be set; a row without a field would be read for nothing."""
-    fields = [one.name for one in dataclasses.fields(Settings) if one.name != "overridden"]
+    fields = [
+        one.name
+        for one in dataclasses.fields(Settings)
+        if one.name not in ("overridden", "assumed_role")
+    ]
 
     assert [one.field for one in SETTINGS] == fields
 
@@ -88,6 +92,15 @@ def test_text_and_yaml_types_are_read_alike() -> None:
 def test_the_environment_wins_over_config() -> None:
     """The one way to set something for one run only."""
     assert read({"CLOUD_SIEM_DEADLINE": "5"}, deadline="7").deadline == 5
+
+
+def test_the_role_whose_session_the_environment_has_is_not_for_config() -> None:
+    """Who starts a process says so; a file would say it of everybody's credentials."""
+    assert (
+        read({"CLOUD_SIEM_ASSUMED_ROLE": "acs:ram::1:role/x"}).assumed_role == "acs:ram::1:role/x"
+    )
+    assert read({"CLOUD_SIEM_ASSUMED_ROLE": ""}).assumed_role is None
+    assert read(assumedRole="acs:ram::1:role/x").assumed_role is None
 
 
 def test_an_override_is_a_way_out_of_wrong_config() -> None:

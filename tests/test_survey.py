@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -69,6 +70,20 @@ def test_a_role_in_each_account_is_a_credential_of_its_own(siem: EmulatorServer)
         assert survey.outcome(one).errors == ()
 
     assert siem.counts().actions == {"AssumeRole": 2, "GetCallerIdentity": 2, "ListDelivery": 2}
+
+
+def test_a_session_is_handed_over_by_threads_that_have_called_nobody_yet(
+    siem: EmulatorServer,
+) -> None:
+    """As where no account is looked at before the engine runs; the role is assumed once."""
+    one = stack(siem, "a", LIT, roleArn="acs:ram::{account}:role/siem-delivery")
+    survey = Survey([one])
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(survey.session, [one, one])
+
+    assert first == second
+    assert first["ALIBABA_CLOUD_SECURITY_TOKEN"]
+    assert siem.counts().actions == {"AssumeRole": 1}
 
 
 def test_stacks_of_one_credential_share_the_pace_of_the_slowest(

@@ -1,9 +1,9 @@
-"""The operations on an account: what is open, open, close, who am I.
+"""The operations on an account: what is open, open, close, who am I, whom do I administer.
 
 Called by ``session`` and by the commands that need no engine. Three layers, each with one concern:
-an operation (``look``, ``switch``, ``identity``) -> ``_ask``: retries within a deadline ->
-``_call``: the request rate and one call through ``sdk``. What the cloud's errors mean to a person
-stands in ``explain``.
+an operation (``look``, ``switch``, ``identity``, ``members``) -> ``_ask``: retries within a
+deadline -> ``_call``: the request rate and one call through ``sdk``. What the cloud's errors mean
+to a person stands in ``explain``.
 
 Retried are throttling, ``InternalError``, ``SLS.*``, a gateway's 502 to 504 and lost connections
 (``CallFailed.may_pass``). After a failure that leaves open whether the cloud acted, a write looks
@@ -13,7 +13,7 @@ before it acts again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,10 +22,11 @@ from cloud_siem import convert
 from cloud_siem.call import CallFailed, Failure, Request
 from cloud_siem.errors import ApiError
 from cloud_siem.explain import Asked, explained, malformed, not_done, not_seen
-from cloud_siem.model import DeliveryKey, Perspective, Snapshot, Standing, State, judge
+from cloud_siem.model import DeliveryKey, Member, Perspective, Snapshot, Standing, State, judge
 from cloud_siem.origin import Origin
 from cloud_siem.pacing import Clock, Deadline, RequestRate, backoff
-from cloud_siem.settings import Endpoint, Settings
+from cloud_siem.settings import ASSUMED, Endpoint, Settings
+from cloud_siem.tally import Tally
 
 if TYPE_CHECKING:
     from cloud_siem.sdk import Sdk
@@ -99,8 +100,12 @@ class Api:
     clock: Clock = field(default_factory=Clock)
     credential: Credential | None = None
     """Shared by all who use the same one; None makes one for this Api alone."""
+    tally: Tally = field(default_factory=Tally)
+    """Counts what is sent, where somebody wants to know."""
 
     def __post_init__(self) -> None:
+        self.calls = 0
+        """Requests that were sent; for one thread at a time."""
         self._credential = self.credential or Credential(
             settings=self.settings,
             perspective=self.perspective,
@@ -121,6 +126,39 @@ class Api:
         :raises ApiError: STS could not say.
         """
         return self._credential.identity(self._ask_identity)
+
+    def members(self) -> tuple[Member, ...]:
+        """One ListRdUsers: the accounts that this one administers; none if it administers none.
+
+        :raises ApiError: they could not be read within the deadline.
+        """
+        request = Request(
+            action="ListRdUsers",
+            version=SIEM_VERSION,
+            endpoint=self._endpoint,
+            parameters=convert.region_parameters(self.perspective.region),
+        )
+        asked = Asked(request=request, subject=f"for {self.perspective}")
+        return _converted(asked, self._ask(asked, self._deadline()), convert.to_members)
+
+    def session(self) -> Mapping[str, str]:
+        """The session of the role, as an environment for a process; empty where none is assumed.
+
+        :raises ApiError: the role could not be assumed.
+        """
+        role = self.settings.role_for(self.perspective.account)
+        if role is None:
+            return {}
+        endpoint = self.settings.sts_endpoint(self.perspective.region)
+        request = Request(
+            action="AssumeRole", version=STS_VERSION, endpoint=endpoint, parameters={}
+        )
+        asked = Asked(request=request, subject=f"for {self._users}")
+        deadline = self._deadline()
+        # The SDK makes the call, and keeps the session until it is nearly over.
+        sdk = self._credential.sdk
+        found = self._retried(asked, deadline, lambda: sdk.session(seconds=deadline.left))
+        return {**found, ASSUMED: role}
 
     def switch(self, key: DeliveryKey, state: State) -> str:
         """Open or close one delivery; returns the RequestId of the write.
@@ -146,12 +184,17 @@ class Api:
         request_id = convert.request_id_of(body)
         if not _converted(asked, body, convert.to_accepted):
             raise not_done(asked, request_id)
+        self.tally.switched(state)
         return request_id
 
     @property
     def credential_source(self) -> str:
         """Where the credentials come from, e.g. ``default/env``; never what they are."""
         return self._credential.sdk.source
+
+    @property
+    def _users(self) -> str:
+        return self._credential.users or str(self.perspective)
 
     @property
     def _endpoint(self) -> Endpoint:
@@ -168,8 +211,7 @@ class Api:
         request = Request(
             action="GetCallerIdentity", version=STS_VERSION, endpoint=endpoint, parameters={}
         )
-        users = self._credential.users or str(self.perspective)
-        asked = Asked(request=request, subject=f"for {users}")
+        asked = Asked(request=request, subject=f"for {self._users}")
         return _converted(asked, self._ask(asked, self._deadline()), convert.to_identity)
 
     def _look(self, deadline: Deadline) -> Snapshot:
@@ -205,11 +247,20 @@ class Api:
         ``unless`` is asked before repeating a call that the cloud may have acted on; what it
         answers stands for the lost answer.
         """
+        return self._retried(asked, deadline, lambda: self._call(asked.request, deadline), unless)
+
+    def _retried(
+        self,
+        asked: Asked,
+        deadline: Deadline,
+        act: Callable[[], Body],
+        unless: Callable[[], Body | None] | None = None,
+    ) -> Body:
         attempt = 1
         before: CallFailed | None = None
         while True:
             try:
-                return self._call(asked.request, deadline)
+                return act()
             except CallFailed as failure:
                 if failure.failure is Failure.HELD and before is not None:
                     raise explained(asked, before, attempt - 1, deadline) from None
@@ -228,6 +279,8 @@ class Api:
         if deadline.left <= 0:
             # Not sent with what time is left: a write whose answer nobody waits for is a guess.
             raise CallFailed(Failure.HELD, "")
+        self.calls += 1
+        self.tally.called()
         return client.call(request, seconds=deadline.left)
 
 

@@ -1,13 +1,14 @@
 """Wire JSON to values and back; with ``api`` the only place that knows the API's spellings.
 
 How the wire differs from our values (Cloud SIEM API 2022-06-16, pages of OpenDelivery,
-CloseDelivery and ListDelivery, read 2025-10-09):
+CloseDelivery, ListDelivery and ListRdUsers, of 2025-10-09):
 
 * a view is a number: RoleType 0 is the account's own, 1 is the enterprise's; a member is RoleFor;
 * "every log of the product" is a call *without* LogCode, never an empty one;
 * ListDelivery spreads a product's logs over ``LogList`` and the groups of ``LogMap``; both are
   read, since which products have groups is not documented;
-* ``Status`` true is open, ``CanOperateOrNot`` is operable.
+* ``Status`` true is open, ``CanOperateOrNot`` is operable;
+* ListRdUsers spells an account as a number, ours is a string of digits; ``Joined`` is managed.
 
 What the pages document is required here; anything else is a ``ShapeError`` that shows the shape,
 since a default would be a guess about which logs are dark.
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from cloud_siem.model import DeliveryKey, Log, Perspective, Snapshot, State, View
+from cloud_siem.model import DeliveryKey, Log, Member, Perspective, Region, Snapshot, State, View
 
 _ROLE_TYPES = {View.ACCOUNT: "0", View.ENTERPRISE: "1"}
 _JSON_NAMES = {
@@ -52,13 +53,16 @@ class Identity:
 
 def perspective_parameters(perspective: Perspective) -> dict[str, str]:
     """The body parameters that say who looks at what."""
-    parameters = {
-        "RegionId": perspective.region.value,
-        "RoleType": _ROLE_TYPES[perspective.view],
-    }
+    parameters = region_parameters(perspective.region)
+    parameters["RoleType"] = _ROLE_TYPES[perspective.view]
     if perspective.member is not None:
         parameters["RoleFor"] = perspective.member
     return parameters
+
+
+def region_parameters(region: Region) -> dict[str, str]:
+    """The body parameters of what is asked of a whole management center."""
+    return {"RegionId": region.value}
 
 
 def delivery_parameters(key: DeliveryKey) -> dict[str, str]:
@@ -109,9 +113,31 @@ def to_identity(body: object) -> Identity:
     return Identity(account=_field(answer, "AccountId", str), arn=_field(answer, "Arn", str))
 
 
+def to_members(body: object) -> tuple[Member, ...]:
+    """The answer of ListRdUsers, by account.
+
+    :raises ShapeError: something documented is missing, of another type, or contradicts itself.
+    """
+    listed = _field(_of_type(body, dict, "the answer"), "Data", list)
+    members: dict[str, Member] = {}
+    for at, entry in enumerate(listed):
+        member = _member(_of_type(entry, dict, f"Data[{at}]"), f"Data[{at}]")
+        if members.setdefault(member.account, member) != member:
+            raise ShapeError(f"{member.account} is listed twice, and not alike")
+    return tuple(members[account] for account in sorted(members))
+
+
 def request_id_of(body: object) -> str:
     """The RequestId of any answer; empty when there is none."""
     return _optional(body, "RequestId") if isinstance(body, dict) else ""
+
+
+def _member(entry: Mapping[str, object], where: str) -> Member:
+    return Member(
+        account=str(_field(entry, "SubUserId", int, where)),
+        name=_optional(entry, "SubUserName"),
+        managed=_field(entry, "Joined", bool, where),
+    )
 
 
 def _logs_of(product: object, where: str) -> Iterator[Log]:

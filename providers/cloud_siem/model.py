@@ -84,6 +84,21 @@ class Perspective:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Member:
+    """An account of the enterprise, as its administrator lists it."""
+
+    account: str
+    """16 digits."""
+    name: str
+    """What people call it, in any characters; empty when it has no name."""
+    managed: bool
+    """Whether threat analysis manages it: only then is there anything to switch in it."""
+
+    def __str__(self) -> str:
+        return f"{self.account} ({self.name})" if self.name else self.account
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeliveryKey:
     """Which delivery: one log of a product, or a whole product, from one perspective."""
 

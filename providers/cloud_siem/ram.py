@@ -1,7 +1,8 @@
 """The RAM policies that callers need, and no more; printed by ``cloud-siem ram-policy``.
 
 The actions, and that none of them can be narrowed to a resource, are those of the pages of
-ListDelivery, OpenDelivery and CloseDelivery (2025-10-09). ``explain`` names a missing one.
+ListDelivery, OpenDelivery, CloseDelivery and ListRdUsers (2025-10-09). ``explain`` names a missing
+one.
 
 GetCallerIdentity, which every run asks first, needs no permission. Where a role is assumed, the
 policy is the role's, and the caller needs ``sts:AssumeRole`` on the role's ARN (STS's page on
@@ -22,6 +23,7 @@ def action_of(operation: str) -> str:
 LIST = action_of("ListDelivery")
 OPEN = action_of("OpenDelivery")
 CLOSE = action_of("CloseDelivery")
+MEMBERS = action_of("ListRdUsers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,11 @@ PURPOSES = (
         doc="pulumi up that looks and opens; a close is refused, whatever else allows it",
         allowed=(LIST, OPEN),
         denied=(CLOSE,),
+    ),
+    Purpose(
+        name="accounts",
+        doc="cloud-siem fleet accounts: asks which members an administrator has",
+        allowed=(MEMBERS,),
     ),
 )
 """Every purpose, the usual one first."""

@@ -13,9 +13,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.model import Delivery, DeliveryKey, Perspective, Snapshot, State
+from cloud_siem.program import OUTPUT
 from cloud_siem.properties import (
     Bag,
     GateBag,
@@ -25,10 +27,14 @@ from cloud_siem.properties import (
     write_entries,
     written_digest,
 )
+from cloud_siem.settings import BY_CONFIG_KEY
 
 EXPORT_VERSIONS = (3, 4)
 """Of the export's format: the current, and the latest (sdk/go/common/apitype/core.go, 3.259)."""
 _TYPE = re.compile(r"pulumi-python:(?:[^:]*/)?cloud-siem:(Gate|LogDelivery|Settled)")
+_COMPONENT = "cloud-siem:index:AccountDeliveries"
+_PROVIDER = "pulumi:providers:pulumi-python"
+_ROOT = "pulumi:pulumi:Stack"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +48,12 @@ class Recorded:
     """None where there is none: another program's deliveries have no bookends."""
     settled: Mapping[DeliveryKey, Delivery] | None = None
     """What the last update that came to its end was told; None where none did."""
+    programs: frozenset[str] = frozenset()
+    """The digests of the programs whose components these are; one, unless somebody has several."""
+    config: Mapping[str, object] = field(default_factory=dict)
+    """What a refresh or destroy without the program goes by: the config of the last update."""
+    foreign: str = ""
+    """Something in the state that this package knows nothing of; empty where there is nothing."""
 
     def state_of(self, key: DeliveryKey) -> State | None:
         """What the last update was told; after one that broke off, what became of it."""
@@ -79,6 +91,22 @@ class Recorded:
             return "the record is not that of the last pulumi up: a refresh changed it meanwhile"
         return ""
 
+    def outdated(self, program: str, given: Mapping[str, str]) -> str:
+        """Why an update is due for another reason than the deliveries; else empty.
+
+        Args:
+            program: The digest of the program as it is now.
+            given: The settings of the stack file, as text.
+        """
+        if self.foreign:
+            return f"the state has {self.foreign}, of which only the engine knows"
+        if self.programs != {program}:
+            return "the last pulumi up ran another program, or another version of this package"
+        for key in BY_CONFIG_KEY:
+            if given.get(key) != self.config.get(key):
+                return f"{key} is not as the last pulumi up recorded it"
+        return ""
+
     @cached_property
     def _entries(self) -> Mapping[DeliveryKey, Delivery]:
         return {one.key: one for one in self.gate.deliveries} if self.gate else {}
@@ -93,10 +121,16 @@ def recorded(export: object, perspective: Perspective) -> Recorded:
     :raises CloudSiemError: it is not an export that this understands.
     """
     found: dict[str, list[Bag]] = {"Gate": [], "LogDelivery": [], "Settled": []}
-    for kind, outputs in _resources(export):
+    resources, pending = _read(export)
+    for kind, outputs in _ours(resources):
         found[kind].append(outputs)
     try:
-        return _recorded(found, perspective)
+        return replace(
+            _recorded(found, perspective),
+            programs=frozenset(_programs(resources)),
+            config=_config(resources),
+            foreign="an operation that was broken off" if pending else _foreign(resources),
+        )
     except (KeyError, ValueError) as error:
         raise CloudSiemError(
             f"pulumi stack export: a delivery is not as this version records it ({error}); use the"
@@ -140,11 +174,33 @@ def _settled(
     return told if bookends else None
 
 
-def _resources(export: object) -> Iterator[tuple[str, Bag]]:
-    """Our resources: kind and outputs. What waits for its deletion is no longer declared."""
+def _programs(resources: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for one in resources:
+        if one.get("type") == _COMPONENT:
+            yield str((one.get("outputs") or {}).get(OUTPUT, ""))
+
+
+def _config(resources: Sequence[Mapping[str, Any]]) -> Mapping[str, object]:
+    """The inputs of the provider that the engine makes by itself: the whole of our config."""
+    return next((one.get("inputs") or {} for one in resources if one.get("type") == _PROVIDER), {})
+
+
+def _foreign(resources: Sequence[Mapping[str, Any]]) -> str:
+    """The name of something that is none of ours, or that waits for its deletion."""
+    known = (_COMPONENT, _PROVIDER, _ROOT)
+    for one in resources:
+        type_ = str(one.get("type"))
+        if one.get("delete") or not (type_ in known or _TYPE.fullmatch(type_)):
+            return str(one.get("urn"))
+    return ""
+
+
+def _read(export: object) -> tuple[Sequence[Mapping[str, Any]], bool]:
+    """The resources, and whether some operation was broken off."""
+    pending: object = None
     match export:
-        case {"version": int(version), "deployment": {"resources": list(resources)}}:
-            pass
+        case {"version": int(version), "deployment": {"resources": list(resources)} as deployment}:
+            pending = deployment.get("pending_operations")
         case {"version": int(version), "deployment": dict()}:  # never updated
             resources = []
         case _:
@@ -155,6 +211,11 @@ def _resources(export: object) -> Iterator[tuple[str, Bag]]:
             f"pulumi stack export: its format has version {version}, and this reads {known};"
             " use a newer pulumi-cloud-siem"
         )
+    return [one for one in resources if isinstance(one, dict)], bool(pending)
+
+
+def _ours(resources: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Bag]]:
+    """Our resources: kind and outputs. What waits for its deletion is no longer declared."""
     for resource in resources:
         match resource:
             case {"delete": True}:

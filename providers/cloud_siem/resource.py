@@ -17,7 +17,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from cloud_siem import loading, properties
+from cloud_siem import loading, program, properties
 from cloud_siem.errors import StackError
 from cloud_siem.model import Delivery, OnRemove, State, View
 from cloud_siem.properties import GateBag
@@ -143,7 +143,7 @@ class AccountDeliveries(pulumi.ComponentResource):
         gate = self._gate()
         self.deliveries = {one.key.name: self._delivery(one, gate) for one in declared.deliveries}
         self._settled(gate)
-        self.register_outputs({})
+        self.register_outputs({program.OUTPUT: program.digest_of(program.files_of(Path.cwd()))})
 
     def _gate(self) -> _Gate:
         bag = GateBag(

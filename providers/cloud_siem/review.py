@@ -94,8 +94,20 @@ def review_plan(plan: object, environ: Mapping[str, str]) -> Review:
     :raises StackError: the config in it has faults.
     """
     steps = list(_steps(plan))
+    return _reviewed(steps, Settings.read(_config(plan), environ))
+
+
+def reviewed(plan: object, settings: Settings) -> Review:
+    """The same, for a caller who knows the settings: of config that is encrypted a plan says less.
+
+    :raises PlanError: it is not what ``pulumi preview --json`` prints, or the preview failed.
+    :raises RefusedError: a guard rail refused the preview.
+    """
+    return _reviewed(list(_steps(plan)), settings)
+
+
+def _reviewed(steps: Sequence[_Step], settings: Settings) -> Review:
     deliveries = [one for one in steps if one.kind == _DELIVERY]
-    settings = Settings.read(_config(plan), environ)
     changes = sorted(_changes(deliveries, _adopted(steps)), key=_order)
     closing = [
         Closing(key=one.key, adopted=one.adopted) for one in changes if one.effect is Effect.CLOSES

@@ -36,6 +36,7 @@ from alibabacloud_credentials.exceptions import CredentialException
 from alibabacloud_credentials.provider import (
     CLIProfileCredentialsProvider,
     DefaultCredentialsProvider,
+    EnvironmentVariableCredentialsProvider,
     RamRoleArnCredentialsProvider,
 )
 from alibabacloud_tea_openapi import utils_models
@@ -104,13 +105,25 @@ class Sdk(Unrecorded):
         except Exception as error:  # noqa: BLE001 - the chain raises what it likes
             return f"none ({type(error).__name__})"
 
+    def session(self, *, seconds: float) -> dict[str, str]:
+        """The credentials as the environment variables that hand them to a process.
+
+        :raises CallFailed: there are none, or STS did not answer within the given time.
+        """
+        _begin(seconds)
+        found = self._credential.get_credential()
+        return {
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": str(found.access_key_id),
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": str(found.access_key_secret),
+            "ALIBABA_CLOUD_SECURITY_TOKEN": str(found.security_token or ""),
+        }
+
     def call(self, request: Request, *, seconds: float) -> dict[str, Any]:
         """The JSON object that answers the request, within the given time.
 
         :raises CallFailed: anything else happened.
         """
-        _exchange.over_at = time.monotonic() + seconds
-        _exchange.retry_after = 0.0
+        _begin(seconds)
         try:
             answer = self._client(request.endpoint).call_api(
                 _params(request),
@@ -168,6 +181,8 @@ def _credentials(settings: Settings, *, account: str, sts: Endpoint, session_nam
     role = settings.role_for(account)
     if role is None:
         return chain
+    if role == settings.assumed_role:
+        return EnvironmentVariableCredentialsProvider()
     # The SDK takes a scheme as part of the host here, and https where there is none.
     host = f"{sts.scheme}://{sts.host}" if sts.loopback else sts.host
     _make_strict(TeaCore, f"https://{host}:80", sts)
@@ -212,6 +227,12 @@ class _Exchange(threading.local):
 
 
 _exchange = _Exchange()
+
+
+def _begin(seconds: float) -> None:
+    """What this thread sends from now on has so much time."""
+    _exchange.over_at = time.monotonic() + seconds
+    _exchange.retry_after = 0.0
 
 
 class _Strict:

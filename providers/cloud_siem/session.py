@@ -44,6 +44,7 @@ from cloud_siem.origin import Origin, commit_of
 from cloud_siem.pacing import Clock, Deadline, backoff
 from cloud_siem.settings import Settings
 from cloud_siem.stack import build_stack
+from cloud_siem.tally import Tally
 from cloud_siem.unrecorded import Unrecorded
 
 T = TypeVar("T")
@@ -278,6 +279,7 @@ class Process(Unrecorded):
                         perspective=perspective,
                         origin=origin,
                         clock=self._clock,
+                        tally=Tally.of(self._environ),
                     )
                 )
                 self._sessions[perspective] = session

@@ -32,6 +32,9 @@ NAMESPACE = "cloud-siem"
 """Before the colon of every config key of ours, whatever the Pulumi project is called."""
 PREFIX = f"{NAMESPACE}:"
 ENVIRON_PREFIX = "CLOUD_SIEM_"
+ASSUMED = f"{ENVIRON_PREFIX}ASSUMED_ROLE"
+"""Names the role whose session the environment's credentials are already; so that who starts many
+runs, the fleet, assumes a role once for all of them. For one process, and never in config."""
 ACCOUNT = "{account}"
 """What a role's ARN may hold in the place of the stack's account."""
 
@@ -237,6 +240,8 @@ class Settings(Unrecorded):
     other_endpoint: bool = False
     member_in_enterprise_view: bool = False
     targeted_close: bool = False
+    assumed_role: str | None = None
+    """The role whose session the environment's credentials are; it is not assumed again."""
     overridden: frozenset[str] = frozenset()
     """The fields whose values are from the environment: said for this one run."""
 
@@ -262,7 +267,11 @@ class Settings(Unrecorded):
                 else:
                     found.update([one])
         overridden = frozenset(one.field for one in SETTINGS if environ.get(one.environ_name))
-        settings = cls(**found, overridden=overridden)  # type: ignore[arg-type] # as its kind makes
+        settings = cls(
+            **found,  # type: ignore[arg-type] # as its kind makes
+            assumed_role=environ.get(ASSUMED) or None,
+            overridden=overridden,
+        )
         reasons += _other_endpoints(settings)
         if reasons:
             raise StackError(reasons)

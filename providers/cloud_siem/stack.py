@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -74,6 +75,8 @@ class Stack:
     drift_ignore: tuple[Ignore, ...] = ()
     """What the drift review lets pass, in the order of the file."""
     settings: Settings = field(default_factory=Settings)
+    given: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The settings as config has them, by whole key and as text; what is encrypted is left out."""
     file: str = ""
     """The stack file, as the person named it; empty when there is none."""
     places: Mapping[Keys, Place] = field(default_factory=dict, repr=False, compare=False)
@@ -135,6 +138,7 @@ class _Builder:
             tags=tags,
             drift_ignore=drift_ignore,
             settings=settings,
+            given=dict(self._given()),
             file=self._file,
             places=self._places,
         )
@@ -163,6 +167,12 @@ class _Builder:
                 path = tuple(key_shown(key) for key in reason.path)
                 self._add(reason.message, path, place, reason.hint)
             return Settings()
+
+    def _given(self) -> Iterator[tuple[str, str]]:
+        for key, setting in BY_CONFIG_KEY.items():
+            if key in self._values and not isinstance(self._values[key], dict):
+                with suppress(Unusable):  # the environment has another value, which counts
+                    yield key, text_of(self._values[key], setting.kind)
 
     # --- who looks --------------------------------------------------------------------------------
 

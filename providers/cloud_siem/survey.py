@@ -33,8 +33,8 @@ from cloud_siem.wording import counted
 T = TypeVar("T")
 R = TypeVar("R")
 
-Recording = Callable[[Stack], Recorded]
-"""Reads what the last ``pulumi up`` recorded of a stack."""
+Recording = Callable[[Stack], Recorded | None]
+"""Reads what the last ``pulumi up`` recorded of a stack; None where that need not be read."""
 
 
 class Survey:
@@ -67,7 +67,8 @@ class Survey:
         """What is to be said of one stack; never raises."""
         outcome = Outcome(stack=stack.name, file=stack.file, perspective=stack.perspective)
         errors: list[str] = []
-        snapshot = _or_error(lambda: self._look(stack), errors)
+        api = self._api(stack)
+        snapshot = _or_error(lambda: _look(api, stack), errors)
         recorded = _or_error(lambda: self._recorded(stack), errors)
         comparison: Comparison | None = None
         if snapshot:  # also where the record could not be read: what went dark is told all the same
@@ -75,28 +76,30 @@ class Survey:
             comparison = _or_error(
                 lambda: compare(stack, snapshot, recorded=recorded, elsewhere=elsewhere), errors
             )
-        return replace(outcome, comparison=comparison, errors=tuple(errors))
+        return replace(
+            outcome,
+            comparison=comparison,
+            recorded=recorded,
+            errors=tuple(errors),
+            calls=api.calls,
+        )
 
-    def _look(self, stack: Stack) -> Snapshot:
-        credential = self._credentials[_credential_key(stack)]
-        api = Api(
+    def session(self, stack: Stack) -> Mapping[str, str]:
+        """The session of the stack's role, as an environment for a process that runs for it.
+
+        :raises CloudSiemError: the role could not be assumed.
+        """
+        return self._api(stack).session()
+
+    def _api(self, stack: Stack) -> Api:
+        credential = self._credentials[credential_key(stack)]
+        return Api(
             settings=stack.settings,
             perspective=stack.perspective,
             origin=credential.origin,
             clock=self._clock,
             credential=credential,
         )
-        snapshot = Session(api).look()
-        if not snapshot.logs and stack.deliveries:
-            raise ApiError(
-                f"ListDelivery for {snapshot.perspective} lists no products at all, though this"
-                " stack has deliveries there. Nothing was taken as missing. Check the account, the"
-                " region and whether Cloud SIEM is still activated."
-                f" [RequestId {snapshot.request_id}]",
-                action="ListDelivery",
-                request_id=snapshot.request_id,
-            )
-        return snapshot
 
     def _recorded(self, stack: Stack) -> Recorded | None:
         return self._recording(stack) if self._recording else None
@@ -105,7 +108,7 @@ class Survey:
         """A credential for all stacks that use the same one, at the pace of the slowest."""
         users: dict[object, list[Stack]] = {}
         for stack in stacks:
-            users.setdefault(_credential_key(stack), []).append(stack)
+            users.setdefault(credential_key(stack), []).append(stack)
         return {key: self._credential(group) for key, group in users.items()}
 
     def _credential(self, users: Sequence[Stack]) -> Credential:
@@ -149,6 +152,20 @@ def each(items: Sequence[T], act: Callable[[T], R], *, concurrency: int) -> Iter
         stopped.set()
 
 
+def _look(api: Api, stack: Stack) -> Snapshot:
+    snapshot = Session(api).look()
+    if not snapshot.logs and stack.deliveries:
+        raise ApiError(
+            f"ListDelivery for {snapshot.perspective} lists no products at all, though this"
+            " stack has deliveries there. Nothing was taken as missing. Check the account, the"
+            " region and whether Cloud SIEM is still activated."
+            f" [RequestId {snapshot.request_id}]",
+            action="ListDelivery",
+            request_id=snapshot.request_id,
+        )
+    return snapshot
+
+
 def _or_error(act: Callable[[], T], errors: list[str]) -> T | None:
     """What ``act`` makes; None where it fails, with the reason noted."""
     try:
@@ -176,7 +193,7 @@ def _by_owner(stacks: Iterable[Stack]) -> Mapping[tuple[str, str], Sequence[Deli
     return found
 
 
-def _credential_key(stack: Stack) -> object:
+def credential_key(stack: Stack) -> object:
     """What tells credentials apart: where they come from, and where they are used."""
     settings, seen = stack.settings, stack.perspective
     return (

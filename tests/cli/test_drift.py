@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from cloud_siem import cli
-from cloud_siem.cli import drift, exporting, main, progress
+from cloud_siem import cli, exporting
+from cloud_siem.cli import drift, main, progress
 from siem_emulator import EmulatorServer
 from tests.conftest import ACCOUNT, MEMBER, OTHER_ACCOUNT, spare_authorities
 
@@ -369,7 +369,7 @@ def test_state_without_an_engine_says_how_to_go_without(
     monkeypatch.setenv("PATH", "")
 
     assert drifts("prod", "--state") == 1
-    assert "pulumi is not on PATH: --state asks it" in capsys.readouterr().out
+    assert "pulumi is not on PATH, and it alone knows" in capsys.readouterr().out
 
 
 def test_state_without_a_project_says_what_is_missing(write: Write, capsys: Out) -> None:

@@ -93,6 +93,16 @@ class Result:
         return written(self.calls)
 
 
+def without_pip(home: Path) -> Path:
+    """A folder whose ``pip`` knows of no packages, for PYTHONPATH."""
+    pip = home / "stand-ins" / "pip"
+    pip.mkdir(parents=True, exist_ok=True)
+    (pip / "__init__.py").touch()
+    (pip / "__main__.py").write_text('print("[]")')
+
+    return pip.parent
+
+
 def written(calls: tuple[Received, ...]) -> list[str]:
     """The writes among some calls; a whole product has no slash."""
     return sorted(
@@ -147,7 +157,7 @@ class Engine:
             "CLOUD_SIEM_CLOSE_LIMIT": "100",
         }
         if self.quick:
-            self.environment["PYTHONPATH"] = str(self._without_pip())
+            self.environment["PYTHONPATH"] = str(without_pip(self.home))
         self.be(self.siem.key())
         self._make_stack()
 
@@ -251,15 +261,6 @@ class Engine:
         shutil.copytree(made / "backend", self.folder / "backend", dirs_exist_ok=True)
         self._salt = (made / "salt").read_text()
         self.write("")
-
-    def _without_pip(self) -> Path:
-        """A folder whose ``pip`` knows of no packages."""
-        pip = self.home / "stand-ins" / "pip"
-        pip.mkdir(parents=True, exist_ok=True)
-        (pip / "__init__.py").touch()
-        (pip / "__main__.py").write_text('print("[]")')
-
-        return pip.parent
 
     def _clean(self) -> dict[str, str]:
         return {

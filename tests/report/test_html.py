@@ -83,7 +83,8 @@ def test_no_two_signs_are_alike() -> None:
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "cloud_siem.report.as_html", raising=False)
+    for name in ("as_html", "onefile"):
+        monkeypatch.delitem(sys.modules, f"cloud_siem.report.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(CloudSiemError, match=r"Jinja2|jinja2.*pulumi-cloud-siem\[report\]"):
         writer("html")

@@ -41,7 +41,7 @@ COMMANDS = (
     Command(
         name="schema",
         module="cloud_siem.cli.schema",
-        help="print the JSON Schema of stack files or drift reports",
+        help="print the JSON Schema of stack files or reports",
     ),
     Command(
         name="list",
@@ -52,6 +52,11 @@ COMMANDS = (
         name="drift",
         module="cloud_siem.cli.drift",
         help="show what is not as declared, in one account or in all of them",
+    ),
+    Command(
+        name="fleet",
+        module="cloud_siem.cli.fleet",
+        help="preview, update and review many stacks at once",
     ),
     Command(
         name="review",

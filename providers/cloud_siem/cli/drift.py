@@ -12,22 +12,23 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.progress import shown
+from cloud_siem.cli.reporting import add_report_option, check_places, number, written
 from cloud_siem.cli.stackfiles import all_files, beside, file_of
 from cloud_siem.drift import DEFAULT_FAIL_ON, Kind
-from cloud_siem.errors import CloudSiemError, Reason
+from cloud_siem.errors import Reason
 from cloud_siem.loading import load_files
 from cloud_siem.origin import commit_of
 from cloud_siem.report.as_text import Look, to_text
 from cloud_siem.report.baseline import news, read_baseline
 from cloud_siem.report.contents import DriftReport, Outcome
-from cloud_siem.report.writing import FORMATS, STDOUT, Target, check_targets, write_report, writer
+from cloud_siem.report.writing import check_targets
 from cloud_siem.stack import Stack
 from cloud_siem.survey import Recording, Survey, each
 
@@ -39,6 +40,11 @@ _NONE = "none"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stacks", nargs="*", metavar="STACK", help="a stack's name, or its file")
     parser.add_argument("--all", action="store_true", help="every stack file of this project")
+    configure_review(parser)
+
+
+def configure_review(parser: argparse.ArgumentParser) -> None:
+    """Add all but which stacks are meant."""
     parser.add_argument(
         "--state",
         action="store_true",
@@ -52,15 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what counts, separated by commas, or none; without it"
         f" {','.join(one.value for one in Kind if one in DEFAULT_FAIL_ON)}",
     )
-    parser.add_argument(
-        "--report",
-        type=_target,
-        action="append",
-        default=[],
-        metavar="FORMAT=FILE",
-        help=f"write a report, again and again: {', '.join(FORMATS)}; - is standard output,"
-        " which has the text without it",
-    )
+    add_report_option(parser)
     parser.add_argument(
         "--baseline", metavar="FILE", help="the JSON report of an earlier run: mark what is new"
     )
@@ -71,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--concurrency",
-        type=_number,
+        type=number,
         default=CONCURRENCY,
         metavar="N",
         help=f"how many stacks at a time, {CONCURRENCY} without it",
@@ -83,25 +81,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    _check_usage(args)
-    baseline = read_baseline(args.baseline) if args.baseline else None
-    check_targets(args.report)
-    files = all_files() if args.all else [file_of(one) for one in args.stacks]
-    report = _report(args, files)
-    if baseline:
-        report = replace(report, news=news(report, baseline, only_new=args.only_new))
-    return _written(report, args.report)
-
-
-def _check_usage(args: argparse.Namespace) -> None:
     if args.all == bool(args.stacks):
         args.usage_error("name stacks, or say --all for every one of them")
+    return review(args, lambda: all_files() if args.all else [file_of(one) for one in args.stacks])
+
+
+def review(args: argparse.Namespace, choose: Callable[[], Sequence[str]]) -> int:
+    """The review of the files that are chosen, once the command line is known to be right."""
     if args.only_new and not args.baseline:
         args.usage_error("--only-new needs --baseline")
-    places = [STDOUT if one.file == STDOUT else Path(one.file).resolve() for one in args.report]
-    for place in places:
-        if places.count(place) > 1:
-            args.usage_error(f"two reports go to {place}: give each its own file")
+    check_places(args)
+    baseline = read_baseline(args.baseline) if args.baseline else None
+    check_targets(args.report)
+    report = _report(args, choose())
+    if baseline:
+        report = replace(report, news=news(report, baseline, only_new=args.only_new))
+    whole = written(report, args.report, lambda: to_text(report, _look()))
+    return _exit_code(report) if whole or report.partial else ExitCode.ERROR
 
 
 # --- looking --------------------------------------------------------------------------------------
@@ -138,7 +134,7 @@ def _report(args: argparse.Namespace, files: Sequence[str]) -> DriftReport:
 
 
 def _recording() -> Recording:
-    from cloud_siem.cli.exporting import recorded_of  # noqa: PLC0415 - most runs ask no engine
+    from cloud_siem.exporting import recorded_of  # noqa: PLC0415 - most runs ask no engine
 
     return recorded_of
 
@@ -173,22 +169,6 @@ def _is(file: str, path: Path) -> bool:
 # --- telling --------------------------------------------------------------------------------------
 
 
-def _written(report: DriftReport, targets: Sequence[Target]) -> int:
-    """Write every report that can be written; the exit code."""
-    unwritten = False
-    for target in targets:
-        if target.file == STDOUT:
-            continue
-        try:
-            write_report(report, target)
-        except CloudSiemError as error:
-            unwritten = True
-            print(error, file=sys.stderr)
-    to_stdout = next((one.format for one in targets if one.file == STDOUT), "")
-    print(writer(to_stdout)(report) if to_stdout else to_text(report, _look()), end="")
-    return ExitCode.ERROR if unwritten and not report.partial else _exit_code(report)
-
-
 def _exit_code(report: DriftReport) -> int:
     if report.partial:
         return ExitCode.INTERRUPTED
@@ -218,20 +198,3 @@ def _kinds(text: str) -> frozenset[Kind]:
             message = f"{word!r} is no kind; there are: {', '.join(known)}, or none by itself"
             raise argparse.ArgumentTypeError(message)
     return frozenset(known[word] for word in words)
-
-
-def _target(text: str) -> Target:
-    try:
-        return Target.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST}")
-    return int(text)
-
-
-_MOST = 64
-"""Threads; the client keeps 40 connections, and more than these wait for each other."""

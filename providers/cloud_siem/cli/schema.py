@@ -1,4 +1,4 @@
-"""``cloud-siem schema``: print the JSON Schema of stack files, or of drift reports."""
+"""``cloud-siem schema``: print the JSON Schema of stack files, or of a kind of reports."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "of",
         nargs="?",
-        choices=("stack", "drift"),
+        choices=("stack", "drift", "fleet"),
         default="stack",
-        help="stack files, for editors (without it), or the JSON of drift reports",
+        help="stack files, for editors (without it), or the JSON of drift reports or fleet runs",
     )
     parser.epilog = "Write it beside the stack files: cloud-siem schema > stacks/schema.json"
 
@@ -21,6 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.of == "drift":
         from cloud_siem.report.as_json import schema_text  # noqa: PLC0415 - of other imports
+    elif args.of == "fleet":
+        from cloud_siem.fleet.formats.as_json import schema_text  # noqa: PLC0415
     else:
         from cloud_siem.schema import schema_text  # noqa: PLC0415
     print(schema_text(), end="")

@@ -1,26 +1,18 @@
 """A drift report as one HTML file that opens from disk, asks nobody for anything, and prints.
 
 The page is ``page/drift.html``, its style and its script are beside it and stand in the file.
-Jinja2 escapes whatever comes from a file or the cloud; and a Content-Security-Policy allows this
-style and this script by their digests and nothing else, so that even what got past the escaping
-would be shown, not run, and could call nobody.
+``onefile`` escapes whatever comes from a file or the cloud, and forbids what is not the file's own.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined, Template
 
 from cloud_siem.drift import Finding, Kind, Seen
 from cloud_siem.model import State
 from cloud_siem.report.contents import DriftReport, Outcome, Status, percent
-from cloud_siem.version import __version__
+from cloud_siem.report.onefile import render
 from cloud_siem.wording import counted, printable
 
 _GLYPHS = {
@@ -88,15 +80,11 @@ def to_html(report: DriftReport) -> str:
     """The whole file."""
     columns = _columns(report)
     rows = list(_rows(report))
-    script, style = _text("drift.js"), _text("drift.css")
-    return _template().render(
+    return render(
+        "drift.html",
+        script="drift.js",
         report=report,
-        tool=f"pulumi-cloud-siem {__version__}",
         began=f"{report.began:%Y-%m-%d %H:%M %Z}",
-        script=script,
-        style=style,
-        script_digest=_digest(script),
-        style_digest=_digest(style),
         cards=list(_cards(report)),
         failed=[one for one in report.outcomes if one.errors],
         rows=rows,
@@ -107,7 +95,6 @@ def to_html(report: DriftReport) -> str:
         lines=[_line(report, one, columns) for one in report.outcomes],
         codes=[[printable(log) for log in logs] for logs in columns.values()],
         legend=LEGEND,
-        printable=printable,
     )
 
 
@@ -214,20 +201,3 @@ def _letters(one: Seen | None) -> str:
         return "   "
     kind = str(tuple(Kind).index(one.kind)) if one.kind else "."
     return _STATE_LETTERS[one.observed] + _STATE_LETTERS[one.declared] + kind
-
-
-def _digest(text: str) -> str:
-    """As a Content-Security-Policy names a text that it allows."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _text(name: str) -> str:
-    return files("cloud_siem.report").joinpath("page", name).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_text("drift.html"))

@@ -27,8 +27,13 @@ def to_junit(report: DriftReport) -> str:
         suite = _suite(root, report, "not looked at", len(report.outcomes))
         for stack in report.left_out:
             case = _case(suite, "not looked at", printable(stack))
-            _add(case, "error", "partial", f"{stack}: the run was stopped before it was looked at")
-        _count(suite)
+            add(case, "error", "partial", f"{stack}: the run was stopped before it was looked at")
+        count(suite)
+    return document(root)
+
+
+def document(root: ET.Element) -> str:
+    """The text of a document whose suites are counted."""
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ET.indent(root)
@@ -39,7 +44,7 @@ def _add_suite(root: ET.Element, report: DriftReport, outcome: Outcome, number: 
     suite = _suite(root, report, printable(outcome.stack), number)
     _add_properties(suite, outcome)
     for error in outcome.errors:
-        _add(_case(suite, outcome.stack, "reading"), "error", "failed", error)
+        add(_case(suite, outcome.stack, "reading"), "error", "failed", error)
     listed = report.listed(outcome)
     failing = report.failing(outcome)
     beside = [one for one in listed if one not in failing and one.kind is not Kind.IGNORED]
@@ -54,7 +59,7 @@ def _add_suite(root: ET.Element, report: DriftReport, outcome: Outcome, number: 
     if beside:
         lines = "\n".join(f"{one.kind.value}: {one.sentence}" for one in beside)
         ET.SubElement(suite, "system-out").text = _clean(lines)
-    _count(suite)
+    count(suite)
 
 
 def _add_properties(suite: ET.Element, outcome: Outcome) -> None:
@@ -84,9 +89,9 @@ def _without_finding(outcome: Outcome) -> Sequence[str]:
 def _add_finding(case: ET.Element, finding: Finding, *, fails: bool) -> None:
     if fails:
         where = f"{finding.sentence}\n{finding.place}" if finding.place else finding.sentence
-        _add(case, "failure", finding.kind.value, finding.sentence, where)
+        add(case, "failure", finding.kind.value, finding.sentence, where)
     else:
-        _add(case, "skipped", finding.kind.value, finding.sentence)
+        add(case, "skipped", finding.kind.value, finding.sentence)
 
 
 def _suite(root: ET.Element, report: DriftReport, name: str, number: int) -> ET.Element:
@@ -107,7 +112,8 @@ def _case(suite: ET.Element, stack: str, name: str) -> ET.Element:
     return ET.SubElement(suite, "testcase", attributes)
 
 
-def _add(case: ET.Element, tag: str, type_: str, message: str, text: str = "") -> None:
+def add(case: ET.Element, tag: str, type_: str, message: str, text: str = "") -> None:
+    """What is to be said of a case: an error, a failure, or that it was skipped."""
     child = ET.SubElement(case, tag, {"message": printable(message), "type": type_})
     child.text = _clean(text or message)
 
@@ -117,7 +123,8 @@ def _clean(text: str) -> str:
     return "\n".join(printable(line) for line in text.splitlines())
 
 
-def _count(suite: ET.Element) -> None:
+def count(suite: ET.Element) -> None:
+    """Write down how many cases of each kind a suite has."""
     cases = suite.findall("testcase")
     suite.set("tests", str(len(cases)))
     for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):

@@ -29,7 +29,7 @@ def to_markdown(report: DriftReport) -> str:
     """A heading, a line on the whole, and a folded list for each stack that has something."""
     head = "\n\n".join(_head(report))
     sections = [text for one in report.outcomes for text in _section(report, one)]
-    return _within(LIMIT, head, sections) + "\n"
+    return within(LIMIT, head, sections) + "\n"
 
 
 def escaped(text: str) -> str:
@@ -73,7 +73,7 @@ def _gone(report: DriftReport) -> Iterator[str]:
     gone = report.news.gone if report.news else ()
     if gone:
         lines = [f"- {escaped(one.stack)}: ~~{escaped(one.sentence)}~~" for one in gone]
-        yield _folded(f"{len(gone)} gone", _cut(lines))
+        yield folded("", f"{len(gone)} gone", _cut(lines))
 
 
 def _section(report: DriftReport, outcome: Outcome) -> Iterator[str]:
@@ -85,8 +85,7 @@ def _section(report: DriftReport, outcome: Outcome) -> Iterator[str]:
     lines += [_line(report, outcome, one) for one in findings]
     numbers = {kind: sum(one.kind is kind for one in findings) for kind in Kind}
     words = [f"{number} {kind.value}" for kind, number in numbers.items() if number]
-    title = ", ".join((f"<b>{_within_html(outcome.stack)}</b> {status.value}", *words))
-    yield _folded(title, _cut(lines))
+    yield folded(outcome.stack, ", ".join((f" {status.value}", *words)), _cut(lines))
 
 
 def _line(report: DriftReport, outcome: Outcome, finding: Finding) -> str:
@@ -101,12 +100,14 @@ def _cut(lines: Sequence[str]) -> Sequence[str]:
     return lines if more <= 0 else [*lines[:FINDINGS_SHOWN], f"- and {more} more"]
 
 
-def _folded(title: str, lines: Sequence[str]) -> str:
+def folded(name: str, title: str, lines: Sequence[str]) -> str:
+    """A list behind its title, which begins with the name of what it is about."""
+    title = f"<b>{_within_html(name)}</b>{title}" if name else title
     # The blank line after the summary lets Markdown begin again within the HTML.
     return "\n".join([f"<details><summary>{title}</summary>", "", *lines, "", "</details>"])
 
 
-def _within(limit: int, head: str, sections: Sequence[str]) -> str:
+def within(limit: int, head: str, sections: Sequence[str]) -> str:
     """As many sections as there is room for, and how many there is none for."""
     text, shown = head, 0
     for section in sections:

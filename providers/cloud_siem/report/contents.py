@@ -14,6 +14,7 @@ from functools import cached_property
 
 from cloud_siem.drift import DEFAULT_FAIL_ON, Comparison, Finding, Kind
 from cloud_siem.model import Perspective
+from cloud_siem.recorded import Recorded
 from cloud_siem.wording import counted
 
 
@@ -45,8 +46,12 @@ class Outcome:
     """None when its file could not be read."""
     comparison: Comparison | None = None
     """None when it, or its account, could not be read."""
+    recorded: Recorded | None = None
+    """What the last ``pulumi up`` recorded; None when nobody asked, or it could not be read."""
     errors: tuple[str, ...] = ()
     """Why something could not be read."""
+    calls: int = 0
+    """Requests that were sent for it."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:

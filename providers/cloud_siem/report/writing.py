@@ -13,18 +13,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from cloud_siem.errors import CloudSiemError
-from cloud_siem.report.contents import DriftReport
 
-FORMATS: Mapping[str, tuple[str, str]] = {
-    "text": ("as_text", "to_text"),
-    "json": ("as_json", "to_json"),
-    "markdown": ("as_markdown", "to_markdown"),
-    "html": ("as_html", "to_html"),
-    "junit": ("as_junit", "to_junit"),
+FORMATS: Mapping[str, str] = {
+    "text": "to_text",
+    "json": "to_json",
+    "markdown": "to_markdown",
+    "html": "to_html",
+    "junit": "to_junit",
 }
-"""By name, the module and its function: a run pays for the formats that it was asked for."""
+"""By name, the function that lays a report out. It is in a module ``as_<name>`` of the package of
+the report's kind, so that a run pays for the formats that it was asked for."""
+DRIFT = "cloud_siem.report"
+"""The package of the drift reports' formats."""
 STDOUT = "-"
 _MODE = 0o666
 """Less the person's umask, as any new file; temporary files are private at first."""
@@ -49,14 +52,13 @@ class Target:
         return cls(format=format_, file=file)
 
 
-def writer(format_: str) -> Callable[[DriftReport], str]:
+def writer(format_: str, package: str = DRIFT) -> Callable[[Any], str]:
     """The function that lays a report out.
 
     :raises CloudSiemError: the format needs a package that is not installed.
     """
-    module, function = FORMATS[format_]
     try:
-        found = getattr(import_module(f"cloud_siem.report.{module}"), function)
+        found = getattr(import_module(f"{package}.as_{format_}"), FORMATS[format_])
     except ModuleNotFoundError as error:
         raise CloudSiemError(
             f"the {format_} report needs the Python module {error.name}, which is not installed"
@@ -65,7 +67,7 @@ def writer(format_: str) -> Callable[[DriftReport], str]:
     return found  # type: ignore[no-any-return] # as the table says
 
 
-def check_targets(targets: Sequence[Target]) -> None:
+def check_targets(targets: Sequence[Target], package: str = DRIFT) -> None:
     """Refuse what could not be written, before any account is asked.
 
     :raises CloudSiemError: with every reason.
@@ -73,7 +75,7 @@ def check_targets(targets: Sequence[Target]) -> None:
     reasons = []
     for target in targets:
         try:
-            writer(target.format)
+            writer(target.format, package)
         except CloudSiemError as error:
             reasons.append(str(error))
         if target.file != STDOUT and (why := _unwritable(Path(target.file))):
@@ -82,14 +84,14 @@ def check_targets(targets: Sequence[Target]) -> None:
         raise CloudSiemError("\n".join(reasons))
 
 
-def write_report(report: DriftReport, target: Target) -> None:
+def write_report(report: object, target: Target, package: str = DRIFT) -> None:
     """Write one report into its file.
 
     :raises CloudSiemError: the file cannot be written; what was there before is still there.
     """
-    text = writer(target.format)(report)
+    text = writer(target.format, package)(report)
     try:
-        _replace(Path(target.file), text)
+        replace_file(Path(target.file), text)
     except OSError as error:
         why = error.strerror or str(error)
         raise CloudSiemError(
@@ -109,7 +111,8 @@ def _unwritable(file: Path) -> str:
     return ""
 
 
-def _replace(file: Path, text: str) -> None:
+def replace_file(file: Path, text: str) -> None:
+    """Write a file whole, or leave what is there; raises ``OSError``."""
     place = file.resolve()  # a link stays a link
     handle, beside = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     try:

@@ -1,0 +1,87 @@
+"""What the last ``pulumi up`` recorded, asked of the engine: ``pulumi stack export``.
+
+Called by the commands that hold the record against an account, the drift review and the fleet.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+from cloud_siem.errors import CloudSiemError
+from cloud_siem.recorded import Recorded, recorded
+from cloud_siem.stack import Stack
+
+_TIMEOUT_S = 120
+"""The engine answers within a second from a local backend; a remote one may take its time."""
+_UNKNOWN = 6
+"""The engine's exit code for a stack that its backend does not have (tried: 3.259)."""
+_AT_ONCE = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
+"""Engines; each keeps a core busy and takes a hundred megabytes, however many stacks there are."""
+_TAIL = 400
+"""Characters of what the engine says."""
+
+
+class NoStackError(CloudSiemError):
+    """The backend has no such stack: nobody has made or updated it yet."""
+
+
+def recorded_of(stack: Stack) -> Recorded:
+    """What is recorded of a stack.
+
+    :raises NoStackError: the engine has no such stack.
+    :raises CloudSiemError: there is no engine, or it cannot read the stack.
+    """
+    folder = project_of(stack)
+    command = ["pulumi", "stack", "export", "--stack", stack.name, "--non-interactive"]
+    try:
+        with _AT_ONCE:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+    except FileNotFoundError:
+        raise CloudSiemError(
+            "pulumi is not on PATH, and it alone knows what the last pulumi up recorded; install"
+            " it, or, with `cloud-siem drift`, leave --state out"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise CloudSiemError(
+            f"`{' '.join(command)}` did not answer within {_TIMEOUT_S} s; check the backend"
+        ) from None
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split())[-_TAIL:]
+        kind = NoStackError if done.returncode == _UNKNOWN else CloudSiemError
+        raise kind(
+            f"`{' '.join(command)}` in {folder} failed (exit code {done.returncode}): {said}"
+        )
+    try:
+        export: object = json.loads(done.stdout)
+    except ValueError:
+        raise CloudSiemError(
+            f"`{' '.join(command)}` answered no JSON ({len(done.stdout)} characters)"
+        ) from None
+    return recorded(export, stack.perspective)
+
+
+def project_of(stack: Stack) -> Path:
+    """The folder of the project that a stack file belongs to."""
+    file = Path(stack.file).resolve()
+    for folder in file.parents:
+        if (folder / "Pulumi.yaml").is_file():
+            return folder
+    raise CloudSiemError(
+        f"{stack.file}: there is no Pulumi.yaml in any folder above it, which pulumi needs to say"
+        " what it recorded"
+    )
