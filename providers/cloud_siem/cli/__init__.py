@@ -59,6 +59,16 @@ COMMANDS = (
         help="say what a saved preview opens and closes, and whether it may",
     ),
     Command(
+        name="stacks",
+        module="cloud_siem.cli.stacks",
+        help="name the stacks of this project, or those whose files are gone",
+    ),
+    Command(
+        name="fresh",
+        module="cloud_siem.cli.fresh",
+        help="say whether what is checked out is still the newest of its branch",
+    ),
+    Command(
         name="ram-policy",
         module="cloud_siem.cli.ram_policy",
         help="print the RAM policy that a caller needs, and no more",
