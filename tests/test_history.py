@@ -59,8 +59,10 @@ def test_a_removed_stack_is_told_with_what_becomes_of_it(
     git(clone, "rm", "--quiet", "stacks/other.txt")
     commit(clone)
 
-    assert main(["stacks", "--removed-since", "HEAD^1"]) == 0
+    assert main(["stacks", "--removed-since", "HEAD^1", "--into", "removed"]) == 0
     told = capsys.readouterr().out
+    assert Path("removed/review.md").read_text() == told
+    assert json.loads(Path("removed/review.json").read_text())["failure"], "told also by itself"
     assert told.startswith("### b\\_b\n\n**Its file is removed")
     assert "stay as they are" in told
     assert told.count("###") == 1
@@ -71,8 +73,20 @@ def test_where_none_is_removed_nothing_is_told(
 ) -> None:
     commit(clone)
 
-    assert main(["stacks", "--removed-since", "HEAD^1"]) == 0
+    assert main(["stacks", "--removed-since", "HEAD^1", "--into", "removed"]) == 0
     assert capsys.readouterr().out == ""
+    assert not Path("removed").exists()
+
+
+def test_what_could_not_be_written_is_a_sentence(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(clone, "rm", "--quiet", STACKS[0])
+    commit(clone)
+
+    assert main(["stacks", "--removed-since=HEAD^1", "--into", STACKS[1]]) == 1
+    assert f"the folder {STACKS[1]} cannot be made: File exists" in capsys.readouterr().err
+    assert main(["stacks", "--into", "x"]) == 2
 
 
 @pytest.mark.parametrize("since", ["HEAD^1", "--output=x"])

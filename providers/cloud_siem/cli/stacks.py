@@ -8,9 +8,11 @@ from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.stackfiles import FOLDER, PATTERN, all_files
+from cloud_siem.errors import CloudSiemError
 from cloud_siem.history import removed_since
 from cloud_siem.loading import name_of
 from cloud_siem.report.as_markdown import escaped
+from cloud_siem.report.writing import write_text
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,17 +21,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument(
         "--removed-since",
         metavar="COMMIT",
-        help="as Markdown, the stacks whose files that commit has and this one has not, and what"
-        " becomes of them; nothing where there are none",
+        help="those whose files that commit has and this one has not, and what becomes of them",
+    )
+    parser.add_argument(
+        "--into",
+        metavar="FOLDER",
+        help="where something is removed, write it there as review.md and review.json, too: of the"
+        " same form as `cloud-siem review` writes, for the same comment",
     )
     parser.epilog = "Without an option, one name a line. Run it in the project's folder."
+    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.into and not args.removed_since:
+        args.usage_error("--into needs --removed-since")
     if args.removed_since:
-        removed = removed_since(args.removed_since, f"{FOLDER}/{PATTERN}", Path.cwd())
-        if removed:
-            print("\n\n".join(_told(file) for file in removed))
+        files = removed_since(args.removed_since, f"{FOLDER}/{PATTERN}", Path.cwd())
+        told = "\n\n".join(_told(file) for file in files)
+        print(told, end="\n" if told else "")
+        if told and args.into:
+            _write(Path(args.into), told)
         return ExitCode.OK
     names = [name_of(file) for file in all_files()]
     print(json.dumps(names) if args.json else "\n".join(names))
@@ -46,3 +58,15 @@ def _told(file: str) -> str:
 open ones open. To give them up on purpose, bring {escaped(file)} back and, from a desk,
 `pulumi destroy` the stack, which closes them within the close limit, and `pulumi stack rm` it.
 Then remove the file."""
+
+
+def _write(folder: Path, told: str) -> None:
+    """Nothing was previewed, so it counts as what nobody knows: such a comment is never left out."""
+    failure = "stack files are removed"
+    review = {"stack": None, "changes": [], "dark": [], "refusal": None, "failure": failure}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CloudSiemError(f"the folder {folder} cannot be made: {error.strerror}") from None
+    write_text(str(folder / "review.md"), f"{told}\n")
+    write_text(str(folder / "review.json"), f"{json.dumps(review, indent=2)}\n")
