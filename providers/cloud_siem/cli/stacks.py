@@ -61,7 +61,7 @@ Then remove the file."""
 
 
 def _write(folder: Path, told: str) -> None:
-    """Nothing was previewed, so it counts as what nobody knows: such a comment is never left out."""
+    """As what nobody knows, since nothing was previewed: such a comment is never left out."""
     failure = "stack files are removed"
     review = {"stack": None, "changes": [], "dark": [], "refusal": None, "failure": failure}
     try:
