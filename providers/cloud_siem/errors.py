@@ -11,7 +11,8 @@
     │   ├── ThrottledError    the cloud asked us to slow down, until the deadline
     │   ├── UnreachableError  no usable answer: connection, redirect, deadline
     │   └── MalformedError    an answer came, in a shape that is not documented
-    └── SettleError           a write was accepted, and the account does not show it
+    ├── SettleError           a write was accepted, and the account does not show it
+    └── PlatformError         GitHub or GitLab did not do what was asked
 
 ``str()`` of each is one or more whole sentences for a person: what happened, where, why, what to
 do. The fields are there for programs.
@@ -134,3 +135,17 @@ class MalformedError(ApiError):
 
 class SettleError(CloudSiemError):
     """A write was accepted, and the account does not show it."""
+
+
+class PlatformError(CloudSiemError):
+    """GitHub or GitLab did not do what was asked, or cannot be asked."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        self.status = status
+        """The HTTP status; None when no answer came, or nothing was asked."""
+        super().__init__(message)
+
+    @property
+    def gone(self) -> bool:
+        """Whether what was to be changed is not there any more."""
+        return self.status in (404, 410)

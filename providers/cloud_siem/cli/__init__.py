@@ -84,6 +84,11 @@ COMMANDS = (
         help="tell what keeps this machine from a working update",
     ),
     Command(
+        name="ci",
+        module="cloud_siem.cli.ci",
+        help="post what was found: a comment, issues, a job's summary",
+    ),
+    Command(
         name="emulator",
         module="siem_emulator.command",
         help="run and steer an embedded Cloud SIEM on this machine",

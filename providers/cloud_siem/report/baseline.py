@@ -6,20 +6,15 @@ nothing known that the baseline could not see.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from cloud_siem.drift import Kind
-from cloud_siem.errors import CloudSiemError
-from cloud_siem.report.as_json import FORMAT, VERSION
 from cloud_siem.report.contents import DriftReport, Gone, News, identity, whose
+from cloud_siem.report.reading import Json, Strange, entries, read_report
 
 _WITH_AN_END = (Kind.DRIFTED, Kind.MISSING, Kind.UNAPPLIED, Kind.UNMANAGED)
 """What somebody sets right, and wants to hear of when it is; the others are about the file."""
-
-Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,45 +31,18 @@ def read_baseline(path: str) -> Baseline:
 
     :raises CloudSiemError: it cannot be read, or is something else.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise CloudSiemError(
-            f"baseline {path}: there is no such file; the first run makes it with --report"
-            f" json={path} alone"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise CloudSiemError(f"baseline {path}: it cannot be read: {why}") from None
-    try:
-        return _baseline(json.loads(text), path)
-    except (ValueError, RecursionError, _Strange):
-        raise CloudSiemError(
-            f"baseline {path}: this is not a report that `cloud-siem drift --report json=...` wrote"
-        ) from None
+    missing = f"the first run makes it with --report json={path} alone"
+    return read_report(path, "baseline", missing, _baseline)
 
 
-class _Strange(Exception):  # noqa: N818 - it never leaves this module
-    """Something is not where the format has it."""
-
-
-def _baseline(report: object, path: str) -> Baseline:
-    match report:
-        case {"format": str(format_), "version": int(version), "began": str(began)}:
-            pass
-        case _:
-            raise _Strange
-    if format_ != FORMAT:
-        raise _Strange
-    if version != VERSION:
-        raise CloudSiemError(
-            f"baseline {path}: its format has version {version}, and this reads version {VERSION};"
-            " make a new one with this version of pulumi-cloud-siem"
-        )
+def _baseline(report: Json) -> Baseline:
+    began = report.get("began")
+    if not isinstance(began, str):
+        raise Strange
     findings = {
         key: gone
-        for stack in _list(report, "stacks")
-        for finding in _list(stack, "findings")
+        for stack in entries(report, "stacks")
+        for finding in entries(stack, "findings")
         for key, gone in [_finding(stack, finding)]
     }
     return Baseline(began=began, findings=findings)
@@ -94,7 +62,7 @@ def _finding(stack: object, finding: object) -> tuple[tuple[str, ...], Gone]:
         }:
             owner = "/".join((name, account, region, view, member or "-"))
         case _:
-            raise _Strange
+            raise Strange
     match finding:
         case {
             "kind": str(kind),
@@ -104,11 +72,11 @@ def _finding(stack: object, finding: object) -> tuple[tuple[str, ...], Gone]:
             "observed": str() | None as observed,
         }:
             states = (declared or "-", observed or "-")
-            odd = ",".join(sorted(_odd(one) for one in _list(finding, "odd")))
+            odd = ",".join(sorted(_odd(one) for one in entries(finding, "odd")))
             gone = Gone(stack=name, kind=kind, delivery=delivery, sentence=sentence)
             return (owner, kind, delivery, *states, odd), gone
         case _:
-            raise _Strange
+            raise Strange
 
 
 def _odd(one: object) -> str:
@@ -116,15 +84,7 @@ def _odd(one: object) -> str:
         case {"log": str(log), "state": str(state)}:
             return f"{log}={state}"
         case _:
-            raise _Strange
-
-
-def _list(value: object, name: str) -> Sequence[object]:
-    match value:
-        case dict() if isinstance(found := value.get(name), list):
-            return found
-        case _:
-            raise _Strange
+            raise Strange
 
 
 def news(report: DriftReport, baseline: Baseline, *, only_new: bool = False) -> News:

@@ -1,0 +1,66 @@
+"""What a job tells the jobs after it, and its summary: files that the platform names.
+
+GitHub: "Workflow commands, Setting an output parameter" and "Adding a job summary". GitLab: the
+dotenv report of "CI/CD YAML syntax, artifacts:reports"; it has no summaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cloud_siem.ci.bodies import fitted
+from cloud_siem.errors import PlatformError
+
+SUMMARY_LIMIT = 1024 * 1024
+"""Bytes, of all that the steps of a job write; GitHub drops what is longer, whole."""
+_NEVER_LONGER = 4
+"""Bytes that a character takes in UTF-8."""
+
+
+def write_summary(text: str, environ: Mapping[str, str], link: str) -> None:
+    """Add the text to the summary of this step.
+
+    :raises PlatformError: the runner names no file, or it cannot be written.
+    """
+    file = _named("GITHUB_STEP_SUMMARY", environ)
+    written = file.stat().st_size if file.exists() else 0
+    room = SUMMARY_LIMIT - written
+    short = text
+    if len(text.encode()) + 1 > room:
+        short = fitted(text, max(room - 1, 0) // _NEVER_LONGER, link)
+    _append(file, f"{short}\n")
+
+
+def write_outputs(values: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Set the outputs of this step.
+
+    :raises PlatformError: the runner names no file, or it cannot be written.
+    """
+    _append(_named("GITHUB_OUTPUT", environ), _lines(values))
+
+
+def write_dotenv(values: Mapping[str, str], file: Path) -> None:
+    """Write the file that `artifacts:reports:dotenv` names.
+
+    :raises PlatformError: it cannot be written.
+    """
+    _append(file, _lines(values), mode="w")
+
+
+def _lines(values: Mapping[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def _named(variable: str, environ: Mapping[str, str]) -> Path:
+    if not environ.get(variable):
+        raise PlatformError(f"{variable} names no file: is this a step of a GitHub job?")
+    return Path(environ[variable])
+
+
+def _append(file: Path, text: str, mode: str = "a") -> None:
+    try:
+        with file.open(mode, encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise PlatformError(f"{file} cannot be written: {error.strerror}") from None
