@@ -156,7 +156,8 @@ EVIL = (
     "<script>window.run=1</script>",
     "<img src=x onerror=window.run=1>",
     "]]></failure>",
-    "@somebody #1 http://evil.example www.evil.example `code` | ~~x~~ **b** [a](b) $x$ &amp;",
+    "GH-1 !2 %3 @somebody #1 http://evil.example www.evil.example `code` |"
+    " ~~x~~ **b** [a](b) $x$ &amp;",
     "\x1b[31mred\x07 \u202egnp\ttab\nline",
     "{{ 7 * 7 }} {% raw %}",
 )

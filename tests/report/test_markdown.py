@@ -54,6 +54,8 @@ def test_a_name_means_nothing_but_itself(text: str) -> None:
     assert kinds <= {"text", "text_special"}
     assert "@somebody" not in html
     assert "#1" not in html
+    assert "GH-1" not in html
+    assert "%3" not in escaped(text).replace(r"\%", "")
 
 
 def test_a_hostile_report_has_only_the_markup_that_is_ours() -> None:

@@ -18,8 +18,11 @@ FINDINGS_SHOWN = 20
 """Of one stack; who needs the rest takes the JSON or the HTML."""
 LIMIT = 60_000
 """Characters; GitHub's comments end at 65,536, and the caller may add words of its own."""
-_SPECIAL = re.compile(r"[\\`*_{}\[\]()<>~|&!$:^=]")
-_CALLING = re.compile(r"([@#])")
+_SPECIAL = re.compile(r"[\\`*_{}\[\]()<>~|&!$:^=%@#]")
+_CALLING = re.compile(r"[@#]|GH(?=-)", re.IGNORECASE)
+"""GitHub: @somebody, #1, GH-1."""
+_CALLING_HTML = re.compile(r"[@#!%~$]|&amp;|GH(?=-)", re.IGNORECASE)
+"""Also GitLab's !1, %1, ~label, $1 and &1, where no backslash helps."""
 
 
 def to_markdown(report: DriftReport) -> str:
@@ -32,16 +35,16 @@ def to_markdown(report: DriftReport) -> str:
 def escaped(text: str) -> str:
     """Text that means nothing but itself.
 
-    A comment between a character and a name keeps ``@somebody`` from being told and ``#1`` from
-    being linked; both are done by the sites after the Markdown, so that a backslash does not help.
+    A comment between a character and a name keeps GitHub from telling ``@somebody`` and linking
+    ``#1``, which it does after the Markdown; GitLab goes by the backslash.
     """
     plain = _SPECIAL.sub(r"\\\g<0>", printable(text)).replace("www.", r"www\.")
-    return _CALLING.sub(r"\1<!-- -->", plain)
+    return _CALLING.sub(r"\g<0><!-- -->", plain)
 
 
 def _within_html(text: str) -> str:
     """The same where HTML has begun, and Markdown's backslashes mean themselves."""
-    return _CALLING.sub(r"\1<!-- -->", html.escape(printable(text)))
+    return _CALLING_HTML.sub(r"\g<0><!-- -->", html.escape(printable(text), quote=False))
 
 
 def _head(report: DriftReport) -> Iterator[str]:
