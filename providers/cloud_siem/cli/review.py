@@ -157,7 +157,7 @@ def _row(change: Change) -> str:
     return f"| {' | '.join(escaped(cell) for cell in cells)} |"
 
 
-def _json(review: Review, stack: str) -> str:
+def as_json(review: Review, stack: str) -> str:
     changes = [
         {
             "delivery": one.key.name,
@@ -179,4 +179,4 @@ def _json(review: Review, stack: str) -> str:
     return json.dumps(found, indent=2)
 
 
-_FORMATS = {"text": _text, "markdown": _markdown, "json": _json}
+_FORMATS = {"text": _text, "markdown": _markdown, "json": as_json}

@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
+from cloud_siem.cli.review import as_json
 from cloud_siem.cli.stackfiles import FOLDER, PATTERN, all_files
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.history import removed_since
 from cloud_siem.loading import name_of
 from cloud_siem.report.as_markdown import escaped
 from cloud_siem.report.writing import write_text
+from cloud_siem.review import Review
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,11 +64,10 @@ Then remove the file."""
 
 def _write(folder: Path, told: str) -> None:
     """As what nobody knows, since nothing was previewed: such a comment is never left out."""
-    failure = "stack files are removed"
-    review = {"stack": None, "changes": [], "dark": [], "refusal": None, "failure": failure}
+    review = as_json(Review.of_failed("stack files are removed"), stack="")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CloudSiemError(f"the folder {folder} cannot be made: {error.strerror}") from None
     write_text(str(folder / "review.md"), f"{told}\n")
-    write_text(str(folder / "review.json"), f"{json.dumps(review, indent=2)}\n")
+    write_text(str(folder / "review.json"), f"{review}\n")
