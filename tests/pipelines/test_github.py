@@ -88,18 +88,6 @@ def test_a_pull_request_gets_one_comment_that_tells_what_opens(
     assert not site.siem.status("vpc", "cloud_siem_vpc_flow_log")
 
 
-def test_the_next_commit_changes_the_comment_in_place(site: Site, platform: FakeGitHub) -> None:
-    (first,) = platform.posts
-    site.branch("change", {**NEW, "rds": {"cloud_siem_rds_audit_log": "open"}})
-
-    run = pull_request(site, platform)
-
-    assert run.failed == [], run.log
-    (comment,) = platform.posts
-    assert comment.id == first.id
-    assert "**2 open.**" in comment.text
-
-
 def test_a_forks_pull_request_is_validated_alone(site: Site, platform: FakeGitHub) -> None:
     before = platform.texts
 

@@ -64,6 +64,11 @@ COMMANDS = (
         help="name the stacks of this project, or those whose files are gone",
     ),
     Command(
+        name="manifests",
+        module="cloud_siem.cli.manifests",
+        help="print the resources of the Kubernetes operator, one for each stack file",
+    ),
+    Command(
         name="fresh",
         module="cloud_siem.cli.fresh",
         help="say whether what is checked out is still the newest of its branch",
