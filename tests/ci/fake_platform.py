@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ class FakePlatform:
     people: ClassVar[Mapping[str, str]]
     """Whose token it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.tickets = {REQUEST: Ticket(number=REQUEST, author="ann", request=True)}
         self.calls: list[Call] = []
         self.next: list[Reply] = []
@@ -103,7 +104,10 @@ class FakePlatform:
         self._last_id = 100
         self._lock = threading.RLock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_port}{self.base}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}{self.base}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:
@@ -146,6 +150,10 @@ class FakePlatform:
         made = Ticket(number=max(self.tickets) + 1, author=author, text=text, **more)
         self.tickets[made.number] = made
         return made
+
+    def link_of(self, number: int) -> str:
+        """An issue's page."""
+        return f"https://{type(self).__name__.lower()}.example/issues/{number}"
 
     def _new_id(self) -> int:
         self._last_id += 1
@@ -344,7 +352,7 @@ class FakeGitHub(FakePlatform):
             "state": _state(ticket),
             "labels": [{"name": one} for one in ticket.labels],
             "user": self._user(ticket.author),
-            "html_url": f"https://github.example/acme/siem/issues/{ticket.number}",
+            "html_url": self.link_of(ticket.number),
         }
         return issue | ({"pull_request": {}} if ticket.request else {})
 
@@ -468,7 +476,7 @@ class FakeGitLab(FakePlatform):
             "state": _gitlab_state(ticket),
             "labels": ticket.labels,
             "author": {"username": ticket.author},
-            "web_url": f"https://gitlab.example/acme/siem/-/issues/{ticket.number}",
+            "web_url": self.link_of(ticket.number),
         }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.ci.conftest import Run, body, review
-from tests.ci.fake_platform import REQUEST, Call, FakePlatform
+from tests.ci.fake_platform import REQUEST, Call, FakePlatform, Reply
 
 MARK = "<!-- cloud-siem:preview -->"
 ME = {"github": "github-actions[bot]", "gitlab": "project_1_bot"}
@@ -140,6 +140,23 @@ def test_one_that_is_deleted_while_we_look_is_made_anew(ci: Run, platform: FakeP
     assert platform.texts == [f"{MARK}\n2 open."]
 
 
+@pytest.mark.parametrize("posts", [1, 2])
+def test_a_comment_that_may_not_be_written_any_more_is_told(
+    ci: Run, platform: FakePlatform, provider: str, posts: int, capsys: Out
+) -> None:
+    """Where it is to be changed, and where a second one is to be dropped."""
+    for _ in range(posts):
+        platform.post(ME[provider], f"{MARK}\n1 opens.")
+
+    def locked(call: Call) -> None:
+        if call.path == "/user":  # the last that is read
+            platform.next.append(Reply(status=403, data={"message": "it is locked"}))
+
+    platform.after = locked
+    assert comment(ci, "2 open.") == 1
+    assert '(HTTP 403, "it is locked")' in capsys.readouterr().err
+
+
 def test_two_that_a_race_has_left_become_the_older(
     ci: Run, platform: FakePlatform, provider: str
 ) -> None:
@@ -149,6 +166,22 @@ def test_two_that_a_race_has_left_become_the_older(
 
     assert comment(ci, "1 opens.") == 0
     assert [(one.id, one.text) for one in platform.posts] == [(older, f"{MARK}\n1 opens.")]
+
+
+def test_one_that_another_run_has_dropped_already_is_no_fault(
+    ci: Run, platform: FakePlatform, provider: str
+) -> None:
+    for text in ("first", "second"):
+        platform.post(ME[provider], f"{MARK}\n{text}")
+
+    def the_other_run(call: Call) -> None:
+        if str(REQUEST) in call.path:
+            platform.after = lambda _: None
+            del platform.posts[1]
+
+    platform.after = the_other_run
+    assert comment(ci, "1 opens.") == 0
+    assert platform.texts == [f"{MARK}\n1 opens."]
 
 
 def test_of_two_runs_at_once_one_comment_is_left_with_the_newer_text(
@@ -213,7 +246,7 @@ def test_a_body_that_is_none_is_one_sentence_and_nothing_is_asked(
     assert platform.calls == []
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"changes": [1]}', '{"changes": []}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"changes": [{}]}', '{"changes": []}'])
 def test_a_review_that_is_none_is_one_sentence(
     ci: Run, platform: FakePlatform, content: str, capsys: Out
 ) -> None:

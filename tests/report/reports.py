@@ -156,8 +156,7 @@ EVIL = (
     "<script>window.run=1</script>",
     "<img src=x onerror=window.run=1>",
     "]]></failure>",
-    "GH-1 !2 %3 @somebody #1 http://evil.example www.evil.example `code` |"
-    " ~~x~~ **b** [a](b) $x$ &amp;",
+    "GH-1 %3 @somebody #1 http://evil.example www.evil.example `x` | ~~x~~ **b** [a](b) $x$ &lt;",
     "\x1b[31mred\x07 \u202egnp\ttab\nline",
     "{{ 7 * 7 }} {% raw %}",
 )

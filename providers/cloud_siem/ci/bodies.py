@@ -89,7 +89,7 @@ def fitted(text: str, limit: int, link: str) -> str:
         return text
     where = f": [the whole text]({link})" if link else ""
     note = f"\n\n**There is no room here for all of it**{where}."
-    room = limit - len(note) - _FENCE_ROOM
+    room = max(limit - len(note) - _FENCE_ROOM, 0)
     parts = _parts(text)
     length = sum(len(part) for part in parts)
     for at in reversed(range(len(parts))):
@@ -101,25 +101,25 @@ def fitted(text: str, limit: int, link: str) -> str:
     whole = "".join(parts)
     if length > room:  # even without details: the whole lines that fit
         whole = whole[:room].rpartition("\n")[0] or whole[:room]
-        *_, (_, fence) = _fenced(whole.splitlines())
-        whole = f"{whole.rstrip()}\n{fence}"
-    return whole.rstrip() + note
+    *_, fence = ("", *(fence for _, fence in _fenced(whole.splitlines())))
+    return f"{whole.rstrip()}\n{fence}".rstrip() + note
 
 
 def _parts(text: str) -> list[str]:
     """The text in pieces: each outermost folded part is one."""
-    parts, depth = [""], 0
-    for line in text.splitlines(keepends=True):
-        if _DETAILS.match(line):
+    parts: list[list[str]] = [[]]
+    depth = 0
+    for line, fence in _fenced(text.splitlines(keepends=True)):
+        if _DETAILS.match(line) and not fence:
             if not depth:
-                parts.append("")
+                parts.append([])
             depth += 1
-        parts[-1] += line
-        if depth and _DETAILS_END.match(line):
+        parts[-1].append(line)
+        if depth and _DETAILS_END.match(line) and not fence:
             depth -= 1
             if not depth:
-                parts.append("")
-    return parts
+                parts.append([])
+    return ["".join(part) for part in parts]
 
 
 def _folded(part: str) -> str:

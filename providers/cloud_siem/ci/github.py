@@ -1,21 +1,18 @@
-"""GitHub's REST API, version 2022-11-28, and what its runner tells a job in the environment.
+"""GitHub's REST API, version 2022-11-28.
 
 The pages of docs.github.com this is written after: "REST API endpoints for issue comments", "REST
-API endpoints for issues", "Using pagination in the REST API", "Variables reference".
+API endpoints for issues", "Using pagination in the REST API".
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import requests.utils
-
+from cloud_siem.ci.environment import github_page, pull_request
 from cloud_siem.ci.forge import Comment, Issue
 from cloud_siem.ci.web import Answer, Purpose, Token, Web
 from cloud_siem.errors import PlatformError
@@ -59,7 +56,7 @@ class GitHub:
 
     @property
     def link(self) -> str:
-        return run_link(self._environ)
+        return github_page(self._environ)
 
     @cached_property
     def _pull(self) -> int:
@@ -133,46 +130,10 @@ class GitHub:
         self._web.ask("POST", path, purpose, body={"body": text})
 
 
-def pull_request(environ: Mapping[str, str]) -> int:
-    """The number of the pull request that this run is about.
-
-    :raises PlatformError: it is about none.
-    """
-    event = _event(environ.get("GITHUB_EVENT_PATH", ""))
-    number = (event.get("pull_request") or {}).get("number")
-    ref = re.fullmatch(r"refs/pull/(\d+)/\w+", environ.get("GITHUB_REF", ""))
-    if isinstance(number, int):
-        return number
-    if ref:
-        return int(ref[1])
-    name = environ.get("GITHUB_EVENT_NAME") or "no event"
-    raise PlatformError(
-        f"this run is about no pull request ({name}, {environ.get('GITHUB_REF') or 'no ref'}):"
-        " comment in a workflow with `on: pull_request`"
-    )
-
-
-def _event(path: str) -> Mapping[str, Any]:
-    """What started the run; empty where that cannot be read, since the ref may tell as well."""
-    try:
-        event = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
-    except (OSError, ValueError):
-        return {}
-    return event if isinstance(event, dict) else {}
-
-
-def run_link(environ: Mapping[str, str]) -> str:
-    server, run = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_RUN_ID", "")
-    repository = environ.get("GITHUB_REPOSITORY", "")
-    return f"{server}/{repository}/actions/runs/{run}" if server and run else ""
-
-
 def _following(answer: Answer) -> str:
-    """The page that the Link header names; the number alone, since our token goes with it."""
-    for link in requests.utils.parse_header_links(answer.headers.get("link", "")):
-        if link.get("rel") == "next":
-            return parse_qs(urlsplit(link["url"]).query).get("page", [""])[0]
-    return ""
+    """The number of the next page; its address is not used, since the token would go there."""
+    query = urlsplit(answer.following).query
+    return parse_qs(query).get("page", [""])[0]
 
 
 def _comment(data: Any) -> Comment:

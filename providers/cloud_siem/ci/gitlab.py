@@ -1,7 +1,7 @@
-"""GitLab's REST API, version 4, and what its runner tells a job in the environment.
+"""GitLab's REST API, version 4.
 
 The pages of docs.gitlab.com this is written after: "Notes API", "Issues API", "REST API, Pagination
-and Authentication", "Predefined CI/CD variables reference", "CI/CD job token".
+and Authentication", "CI/CD job token".
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
+from cloud_siem.ci.environment import gitlab_page, merge_request
 from cloud_siem.ci.forge import Comment, Issue
 from cloud_siem.ci.web import Answer, Purpose, Token, Web
 from cloud_siem.errors import PlatformError
@@ -43,7 +44,7 @@ class GitLab:
 
     @property
     def link(self) -> str:
-        return run_link(self._environ)
+        return gitlab_page(self._environ)
 
     @cached_property
     def _project(self) -> str:
@@ -52,12 +53,7 @@ class GitLab:
     @cached_property
     def _request(self) -> tuple[str, str]:
         """The path and the number of the merge request that this job is about."""
-        number = self._environ.get("CI_MERGE_REQUEST_IID", "")
-        if not number.isdecimal():
-            raise PlatformError(
-                "this job is about no merge request: comment in one with `rules: - if:"
-                " $CI_PIPELINE_SOURCE == 'merge_request_event'`"
-            )
+        number = merge_request(self._environ)
         # In a fork's pipeline the project is the fork, and the merge request is not in it.
         target = self._environ.get("CI_MERGE_REQUEST_PROJECT_ID")
         home = _project(target) if target else self._project
@@ -126,11 +122,6 @@ class GitLab:
         purpose = Purpose(doing=f"add a note to issue {issue.number}", need=_NEED)
         path = f"{self._project}/issues/{issue.number}/notes"
         self._web.ask("POST", path, purpose, body={"body": text})
-
-
-def run_link(environ: Mapping[str, str]) -> str:
-    """The job's page; its artifacts are there."""
-    return environ.get("CI_JOB_URL", "")
 
 
 def _project(number: str) -> str:

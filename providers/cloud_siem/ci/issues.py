@@ -25,13 +25,13 @@ _BACK = "A drift review has findings again; they are in the description above."
 
 
 class Deed(Enum):
-    """What is done about one issue; the value is said before and after."""
+    """What is done about one issue; the value is said of it."""
 
-    OPEN = "open an issue"
-    REOPEN = "open it again"
-    CHANGE = "change it"
-    CLOSE = "close it"
-    LEAVE = "leave it"
+    OPEN = "opened"
+    REOPEN = "opened again"
+    CHANGE = "changed"
+    CLOSE = "closed"
+    LEAVE = "left as it is"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +46,11 @@ class Action:
     title: str = ""
     text: str = ""
 
-    @property
-    def sentence(self) -> str:
-        """E.g. ``prod, issue 7: close it; everything is as declared``."""
-        about = f"{printable(self.stack)}, issue {self.issue.number}" if self.issue else self.stack
-        return f"{printable(about)}: {self.deed.value}; {self.why}"
+    def sentence(self, *, done: bool) -> str:
+        """E.g. ``prod, issue 7: closed; everything is as declared``."""
+        about = f"issue {self.issue.number}" if self.issue else "an issue"
+        deed = self.deed.value if done else f"to be {self.deed.value}"
+        return f"{printable(self.stack)}, {about}: {deed}; {self.why}"
 
 
 # --- what is to be done ---------------------------------------------------------------------------

@@ -14,8 +14,6 @@ from cloud_siem.errors import PlatformError
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes, of all that the steps of a job write; GitHub drops what is longer, whole."""
-_NEVER_LONGER = 4
-"""Bytes that a character takes in UTF-8."""
 
 
 def write_summary(text: str, environ: Mapping[str, str], link: str) -> None:
@@ -25,11 +23,15 @@ def write_summary(text: str, environ: Mapping[str, str], link: str) -> None:
     """
     file = _named("GITHUB_STEP_SUMMARY", environ)
     written = file.stat().st_size if file.exists() else 0
-    room = SUMMARY_LIMIT - written
-    short = text
-    if len(text.encode()) + 1 > room:
-        short = fitted(text, max(room - 1, 0) // _NEVER_LONGER, link)
-    _append(file, f"{short}\n")
+    _append(file, f"{_within(SUMMARY_LIMIT - written - 1, text, link)}\n")
+
+
+def _within(room: int, text: str, link: str) -> str:
+    """The text, cut to so many bytes."""
+    limit = room
+    while (excess := len((short := fitted(text, limit, link)).encode()) - room) > 0 < limit:
+        limit -= excess  # as many characters are as many bytes at least
+    return short
 
 
 def write_outputs(values: Mapping[str, str], environ: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ go with them.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class Answer:
     """Whatever the case of their names."""
     data: Any
     """The JSON; None where there is none."""
+    following: str = ""
+    """The address that a Link header calls the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +103,9 @@ class Web(Unrecorded):
         self._clock = clock or Clock()
         self._session = requests.Session()
         self._session.auth = token
-        # What a person has set up counts: HTTPS_PROXY, REQUESTS_CA_BUNDLE; not for this machine.
+        # As everywhere in this package; there is no way to have nothing verified.
+        self._session.verify = os.environ.get("SSL_CERT_FILE") or True
+        # Proxies that are set up count, though not for this machine.
         self._session.trust_env = not loopback
         self._session.headers["User-Agent"] = f"pulumi-cloud-siem/{__version__}"
         self._session.headers.update(headers or {})
@@ -193,7 +198,12 @@ class Web(Unrecorded):
             if response.status_code < 300:  # noqa: PLR2004 - HTTP's number
                 raise self._strange(purpose, "it is no JSON") from None
             data = None  # a gateway's page
-        return Answer(status=response.status_code, headers=response.headers, data=data)
+        return Answer(
+            status=response.status_code,
+            headers=response.headers,
+            data=data,
+            following=response.links.get("next", {}).get("url", ""),
+        )
 
     def _put_off(self, answer: Answer, attempt: int, *, may_repeat: bool) -> float:
         """Seconds after which the call may be repeated; 0 when that would not help."""

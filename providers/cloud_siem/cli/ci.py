@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloud_siem.ci import bodies, outputs, results
+from cloud_siem.ci import bodies, comments, issues, outputs, results
+from cloud_siem.ci.environment import github_page
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.errors import CloudSiemError
 
@@ -35,7 +36,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_link(comment)
     issue = _command(commands, "issue", _issue, "keep one issue for each stack that drifted")
     issue.add_argument("--report", required=True, metavar="FILE", help=_DRIFT)
-    issue.add_argument("--label", help="by which they are found; cloud-siem-drift without it")
+    issue.add_argument(
+        "--label",
+        type=_label,
+        default=issues.LABEL,
+        help=f"by which they are found; {issues.LABEL} without it",
+    )
     issue.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     _add_link(issue)
     summary = _command(commands, "summary", _summary, "write this job's summary and its outputs")
@@ -112,8 +118,6 @@ def _comment(args: argparse.Namespace) -> None:
     reviews = [results.read_review(one) for one in args.review or ()]
     quiet = bool(reviews) and not any(one.changed for one in reviews)
     forge = _forge(args.provider, os.environ)
-    from cloud_siem.ci import comments  # noqa: PLC0415 - beside what it needs
-
     if quiet:
         body = bodies.marked(args.marker, comments.NOTHING_CHANGES, "")
         done = comments.withdraw(forge, args.marker, body)
@@ -127,23 +131,20 @@ def _issue(args: argparse.Namespace) -> None:
     """One issue after the other; one that cannot be written hides no other."""
     stacks = results.read_drift(args.report)
     forge = _forge(args.provider, os.environ)
-    from cloud_siem.ci import issues  # noqa: PLC0415 - beside what it needs
-
-    label = args.label or issues.LABEL
-    actions = list(issues.plan(stacks, forge.issues(label), args.link or forge.link))
+    actions = list(issues.plan(stacks, forge.issues(args.label), args.link or forge.link))
     failed = []
     for action in actions:
         if args.dry_run:
-            print(f"would do, {action.sentence}")
+            print(action.sentence(done=False))
             continue
         try:
-            where = issues.carry_out(forge, action, label)
+            where = issues.carry_out(forge, action, args.label)
         except CloudSiemError as error:
             failed.append(str(error))
             continue
-        print(f"done, {action.sentence}{f' ({where})' if where else ''}")
+        print(f"{action.sentence(done=True)}{f' ({where})' if where else ''}")
     if not actions:
-        print(f"{forge.name}: every issue is as it should be")
+        print(f"{forge.name}: no issue needs a change")
     if failed:
         raise CloudSiemError("\n".join(failed))
 
@@ -154,10 +155,8 @@ def _summary(args: argparse.Namespace) -> None:
     values = results.outputs(reviews, stacks, args.report)
     text = _text(args.body) if args.body else ""
     if args.provider == "github":
-        from cloud_siem.ci.github import run_link  # noqa: PLC0415 - needs the extra
-
         if text:
-            outputs.write_summary(text, os.environ, args.link or run_link(os.environ))
+            outputs.write_summary(text, os.environ, args.link or github_page(os.environ))
         outputs.write_outputs(values, os.environ)
     else:
         outputs.write_dotenv(values, Path(args.outputs))
@@ -207,6 +206,12 @@ def _marker(text: str) -> str:
         return bodies.marker(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _label(text: str) -> str:
+    if not text.strip() or "," in text or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is not one label")
+    return text
 
 
 def _link(text: str) -> str:
