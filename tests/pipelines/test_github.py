@@ -199,6 +199,7 @@ def test_drift_opens_an_issue_that_is_left_alone_until_it_is_mended(
     assert issue.open
     assert "cloud_siem_aegis_proc is closed, declared open" in plain(issue.text)
     assert "cloud_siem_aegis_proc" in plain(run.jobs["drift"].summary)
+    assert run.jobs["drift"].outputs == {"drifted": "1", "report": "drift.html"}
     assert (run.artifacts["drift"] / "drift.html").stat().st_size
 
     written = len(platform.writes)
