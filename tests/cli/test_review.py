@@ -148,7 +148,12 @@ def test_standard_input_is_read_too(
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "cannot be read: No such file"), ("{", "is no JSON: "), ("[]", "no list of steps")],
+    [
+        (None, "cannot be read: No such file"),
+        ("\n", "is empty: the preview made no plan, and said why where it ran"),
+        ("{", "is no JSON: "),
+        ("[]", "no list of steps"),
+    ],
 )
 def test_what_is_no_plan_is_one_sentence(
     tmp_path: Path, content: str | None, said: str, capsys: pytest.CaptureFixture[str]

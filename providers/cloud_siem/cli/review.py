@@ -82,6 +82,8 @@ def _reviewed(plan: str) -> Review:
 def _read(name: str) -> object:
     try:
         text = sys.stdin.read() if name == _STDIN else Path(name).read_text(encoding="utf-8")
+        if not text.strip():
+            raise PlanError(f"{name} is empty: the preview made no plan, and said why where it ran")
         plan: object = json.loads(text)
     except OSError as error:
         raise PlanError(f"{name} cannot be read: {error.strerror}") from None
