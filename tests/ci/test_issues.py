@@ -51,7 +51,7 @@ def test_it_is_opened_changed_closed_and_opened_again(
     said = []
     for found in (DRIFTED, WORSE, CLEAN, DRIFTED):
         assert issue(ci, found) == 0
-        said.append(capsys.readouterr().out.rstrip())
+        said.append(capsys.readouterr().out.rstrip().partition(": ")[2])
         said.append(f"open: {only(platform).open}")
 
     number = only(platform).number
@@ -232,7 +232,8 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     assert issue(ci, report(outcome("dev"), DRIFTED), "--dry-run") == 0
     assert platform.writes == []
     number = only(platform).number
-    assert capsys.readouterr().out.splitlines() == [
+    said = [line.partition(": ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert said == [
         f"dev, issue {number}: to be closed; everything is as declared",
         "prod, an issue: to be opened; 1 finding",
     ]

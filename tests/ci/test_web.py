@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from cloud_siem.ci.github import GitHub
 from cloud_siem.ci.web import ATTEMPTS, PATIENCE, Answer, Purpose, Token, Web, limited_for
@@ -113,21 +114,28 @@ def test_the_token_shows_nowhere(
         pickle.dumps(token)
 
 
-def test_a_netrc_takes_the_place_of_no_token(
+def test_a_netrc_does_not_take_the_place_of_the_token(
     fake: FakeTime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`requests` would put it there by itself, for a host that is not this machine."""
+    """As it would by itself in `requests`, for a host that is not this machine."""
     (tmp_path / "netrc").write_text("machine platform.example login ann password other\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    session = web("https://platform.example", fake)._session
+    sent = session.prepare_request(requests.Request("GET", "https://platform.example/x"))
+
+    assert sent.headers["Authorization"] == "secret-token"
+
+
+def test_a_proxy_is_asked_for_the_way_and_not_given_the_token(
+    fake: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Loopback(http(b"[]")) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        monkeypatch.setenv("http_proxy", proxy.url)
         with pytest.raises(PlatformError):
             web("https://platform.example", fake).ask("POST", "x", LOOK)
-        asked = proxy.requests[0]
 
-    assert asked.line.startswith("CONNECT platform.example:443")
-    assert "authorization" not in asked.headers, "nobody but the platform is given it"
+        assert proxy.requests[0].line.startswith("CONNECT platform.example:443")
+        assert "authorization" not in proxy.requests[0].headers
 
 
 # --- limits ---------------------------------------------------------------------------------------
@@ -143,7 +151,16 @@ def test_too_many_requests_are_waited_out(
     assert [7 <= one <= 9 for one in patience.slept] == [True, True]
 
 
-def test_a_longer_wait_than_a_minute_is_told_and_not_waited(
+def test_a_limit_that_tells_no_time_is_waited_out_for_a_minute(
+    ci: Run, platform: FakePlatform, patience: FakeTime
+) -> None:
+    platform.next = [Reply(status=403, data={"message": "You exceeded a secondary rate limit."})]
+
+    assert comment(ci, "1 opens.") == 0
+    assert 60 <= sum(patience.slept) <= PATIENCE
+
+
+def test_a_longer_wait_than_that_is_told_and_not_waited(
     ci: Run, platform: FakePlatform, patience: FakeTime, capsys: Out
 ) -> None:
     platform.next = [Reply(status=403, headers={"Retry-After": "3600"})]
@@ -155,7 +172,7 @@ def test_a_longer_wait_than_a_minute_is_told_and_not_waited(
     assert patience.slept == []
 
 
-def test_a_limit_that_does_not_end_is_told_within_a_minute(
+def test_a_limit_that_does_not_end_is_told_in_time(
     ci: Run, platform: FakePlatform, patience: FakeTime, capsys: Out
 ) -> None:
     platform.next = [BUSY] * 20
@@ -230,7 +247,8 @@ def test_what_may_have_been_made_is_not_made_again(fake: FakeTime) -> None:
         (http(b"", "Location: https://evil.example", status="302 Found"), "redirects are refused"),
         (http(b"<html>Sign in</html>"), "it is no JSON"),
         (http(b"[" * 100_000), "it is no JSON"),
-        (http(b"{}"), "it is no list"),
+        (http(b"{}"), "it is no list of objects"),
+        (http(b"[1]"), "it is no list of objects"),
         (http(b"", status="410 Gone"), "what was sent did not suit it"),
     ],
 )
@@ -259,7 +277,7 @@ def test_who_we_are_must_be_known(ci: Run, platform: FakePlatform, capsys: Out) 
 
 
 def test_a_list_without_an_end_is_given_up(fake: FakeTime) -> None:
-    with Loopback(http(b"[1]")) as server, pytest.raises(PlatformError, match="it has no end"):
+    with Loopback(http(b"[{}]")) as server, pytest.raises(PlatformError, match="it has no end"):
         list(web(server.url, fake).pages("x", LOOK, lambda _: "2"))
 
 

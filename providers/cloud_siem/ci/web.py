@@ -1,9 +1,9 @@
 """The door to a platform's REST API: JSON in, JSON out, with token, patience and clear refusals.
 
 Called by ``github`` and ``gitlab``. A call that the platform asks us to put off is put off, for a
-minute in all; one that got no answer is repeated unless it makes something: whether that was made
-is not known, and the next run finds it by its marker. Redirects are refused, since the token would
-go with them.
+minute and a half in all; one that got no answer is repeated unless it makes something: whether that
+was made is not known, and the next run finds it by its marker. Redirects are refused, since the
+token would go with them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from cloud_siem.unrecorded import Unrecorded
 from cloud_siem.version import __version__
 from cloud_siem.wording import Unusable, shown
 
-PATIENCE = 60.0
-"""Seconds that one call may wait in all; a pipeline's minutes are paid for."""
+PATIENCE = 90.0
+"""Seconds that one call may wait in all: once as long as ``_UNTOLD_WAIT``. Minutes are paid for."""
 ATTEMPTS = 4
 PAGE = 100
 """Entries; the most that both platforms give."""
@@ -129,9 +129,11 @@ class Web(Unrecorded):
         for _ in range(_PAGES):
             asked = {**(query or {}), "per_page": str(PAGE), "page": page}
             answer = self.ask("GET", path, purpose, query=asked)
-            if not isinstance(answer.data, list):
-                raise self._strange(purpose, "it is no list")
-            yield from answer.data
+            match answer.data:
+                case [*entries] if all(isinstance(one, dict) for one in entries):
+                    yield from entries
+                case _:
+                    raise self._strange(purpose, "it is no list of objects")
             page = following(answer)
             if not page:
                 return

@@ -135,14 +135,14 @@ def _issue(args: argparse.Namespace) -> None:
     failed = []
     for action in actions:
         if args.dry_run:
-            print(action.sentence(done=False))
+            print(f"{forge.name}: {action.sentence(done=False)}")
             continue
         try:
             where = issues.carry_out(forge, action, args.label)
         except CloudSiemError as error:
             failed.append(str(error))
             continue
-        print(f"{action.sentence(done=True)}{f' ({where})' if where else ''}")
+        print(f"{forge.name}: {action.sentence(done=True)}{f' ({where})' if where else ''}")
     if not actions:
         print(f"{forge.name}: no issue needs a change")
     if failed:
