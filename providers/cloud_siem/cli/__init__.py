@@ -61,17 +61,17 @@ COMMANDS = (
     Command(
         name="stacks",
         module="cloud_siem.cli.stacks",
-        help="name the stacks of this project, or those whose files are gone",
+        help="name the stacks of this project, or those removed",
     ),
     Command(
         name="manifests",
         module="cloud_siem.cli.manifests",
-        help="print the resources of the Kubernetes operator, one for each stack file",
+        help="print the Kubernetes operator's resource for each stack",
     ),
     Command(
         name="fresh",
         module="cloud_siem.cli.fresh",
-        help="say whether what is checked out is still the newest of its branch",
+        help="say whether this commit is its branch's newest",
     ),
     Command(
         name="ram-policy",
