@@ -51,6 +51,16 @@ def test_the_stacks_are_named(clone: Path, capsys: pytest.CaptureFixture[str]) -
     assert (json.loads(line), line.count("\n")) == (["a", "b_b"], 1)
 
 
+def test_a_file_that_can_be_no_stacks_is_told(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A matrix would run something with its name."""
+    (clone / "stacks" / "Pulumi.$(id).yaml").touch()
+
+    assert main(["stacks", "--json"]) == 1
+    assert "stacks/Pulumi.$(id).yaml: this is no stack's name" in capsys.readouterr().err
+
+
 def test_a_removed_stack_is_told_with_what_becomes_of_it(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,15 +39,23 @@ def run(args: argparse.Namespace) -> int:
     if args.into and not args.removed_since:
         args.usage_error("--into needs --removed-since")
     if args.removed_since:
-        files = removed_since(args.removed_since, f"{FOLDER}/{PATTERN}", Path.cwd())
+        gone = removed_since(args.removed_since, f"{FOLDER}/{PATTERN}", Path.cwd())
+        files = [file for file in gone if name_of(file)]
         told = "\n\n".join(_told(file) for file in files)
         print(told, end="\n" if told else "")
         if told and args.into:
             _write(Path(args.into), told)
         return ExitCode.OK
-    names = [name_of(file) for file in all_files()]
+    names = [_named(file) for file in all_files()]
     print(json.dumps(names) if args.json else "\n".join(names))
     return ExitCode.OK
+
+
+def _named(file: str) -> str:
+    name = name_of(file)
+    if not name:
+        raise CloudSiemError(f"{file}: this is no stack's name; `cloud-siem validate` says more")
+    return name
 
 
 def _told(file: str) -> str:
