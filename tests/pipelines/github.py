@@ -89,10 +89,12 @@ class Run:
         self, name: str, inputs: Mapping[str, Any] | None = None, prefix: str = ""
     ) -> None:
         """Run the jobs in the order of the file, which is that of their needs."""
-        text = (SHIPPED / f"{name}.yml").read_text()
-        whole = yaml.safe_load(text)
-        for id_, job in whole["jobs"].items():
+        for id_, job in _jobs(name).items():
             self._job(id_, job, inputs or {}, prefix)
+
+    def again(self, name: str, job: str) -> None:
+        """Somebody runs one job of a workflow once more."""
+        self._job(job, _jobs(name)[job], {}, "")
 
     def _job(
         self, id_: str, job: Mapping[str, Any], inputs: Mapping[str, Any], prefix: str
@@ -265,6 +267,11 @@ class _Steps:
         for name, place in self.run.artifacts.items():
             if name.startswith(start):
                 shutil.copytree(place, into / name)
+
+
+def _jobs(name: str) -> dict[str, Any]:
+    jobs: dict[str, Any] = yaml.safe_load((SHIPPED / f"{name}.yml").read_text())["jobs"]
+    return jobs
 
 
 def _matrix(job: Mapping[str, Any], contexts: Mapping[str, Any]) -> Sequence[dict[str, str]]:

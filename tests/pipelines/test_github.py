@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.ci.fake_platform import REQUEST, FakeGitHub
+from tests.ci.fake_platform import REQUEST, FakeGitHub, Reply
 from tests.pipelines.github import Run
 from tests.pipelines.site import STACK, Site
 
@@ -74,10 +74,19 @@ def test_what_is_merged_is_applied_and_looked_at(site: Site, platform: FakeGitHu
 def test_a_pull_request_gets_one_comment_that_tells_what_opens(
     site: Site, platform: FakeGitHub
 ) -> None:
-    """Nothing is applied; the summary of the job has the same text."""
+    """Nothing is applied. One that cannot be written is a failure by itself, and hides nothing;
+    when its job runs again, it is there.
+    """
     site.branch("change", NEW)
+    platform.next = [Reply(status=403, data={"message": "Resource not accessible"})]
 
     run = pull_request(site, platform)
+
+    assert run.failed == ["comment"], run.log
+    assert "pull-requests: write" in run.jobs["comment"].log
+    assert platform.texts == []
+
+    run.again("preview", "comment")
 
     assert run.failed == [], run.log
     (comment,) = platform.texts
