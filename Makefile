@@ -34,6 +34,7 @@ setup: ## .venv from the hashed lock
 	@$(PYTHON) tools/setup.py
 
 test: setup ## all tests, the real engine among them: make test ARGS="-k stack"
+	@$(PYTHON) tools/linters.py ensure
 	@$(PYTHON) tools/engine.py run $(BIN)/pytest $(WORKERS) $(COVERAGE) $(ARGS)
 
 bench: setup ## measure all against the floor and the naive provider, an hour; writes docs/benchmarks.md

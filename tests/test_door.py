@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import files
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,14 @@ def test_no_other_name_leads_anywhere() -> None:
 
 def test_the_package_says_that_it_is_typed() -> None:
     assert (Path(cloud_siem.__path__[0]) / "py.typed").is_file()
+
+
+def test_the_package_says_that_it_brings_no_plugin() -> None:
+    """`pulumi install` looks for one of each package that is named pulumi-something, else."""
+    (file,) = [one for one in files("pulumi-cloud-siem") or () if one.name == "pulumi-plugin.json"]
+
+    assert file.as_posix() == "pulumi_cloud_siem/pulumi-plugin.json"
+    assert json.loads(file.read_text()) == {"resource": False}
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

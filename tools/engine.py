@@ -14,16 +14,14 @@ What is built, and why this way:
 """
 
 import functools
-import hashlib
 import os
-import platform
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from gotool import build_go_tool, go_environment, toolchain
+from gotool import build_go_tool, go_environment, place_of, toolchain
 from places import VENV, ToolError, beside, cache, locked, run_tool, say, spelled, version_of
 
 # 3.227.0 brought the exit codes that we rely on: 7 for changes where none were expected, 6 for no
@@ -105,12 +103,7 @@ def pulumi_version(bin_folder: Path) -> tuple[int, ...]:
 
 
 def _place() -> Path:
-    """Where the built engine belongs: keyed by what it is built from, and for what machine."""
-    recipe = hashlib.sha256(LDFLAGS.encode())
-    for file in sorted(MODULES.glob("*/go.*")):
-        recipe.update(file.read_bytes())
-    machine = f"{platform.system()}-{platform.machine()}".lower()
-    return cache("engine") / f"{VERSION}-{machine}-{recipe.hexdigest()[:12]}"
+    return place_of("engine", VERSION, list(MODULES.iterdir()), LDFLAGS)
 
 
 def _built() -> Path | None:

@@ -1,9 +1,10 @@
-"""Build a Go program from a committed go.mod and go.sum. Called by engine.
+"""Build a Go program from a committed go.mod and go.sum. Called by engine and linters.
 
 Go itself: the one on PATH where it is recent enough for the module, else a wheel, unpacked into
 the cache. Nothing is written into the checkout.
 """
 
+import hashlib
 import os
 import platform
 import re
@@ -26,6 +27,15 @@ NOT_OURS = (
     "GOENV",
     "GO111MODULE",
 )
+
+
+def place_of(kind: str, version: str, modules: list[Path], ldflags: str) -> Path:
+    """Where a build belongs: keyed by what it is built from, and for what machine."""
+    recipe = hashlib.sha256(ldflags.encode())
+    for file in sorted(file for module in modules for file in module.glob("go.*")):
+        recipe.update(file.read_bytes())
+    machine = f"{platform.system()}-{platform.machine()}".lower()
+    return cache(kind) / f"{version}-{machine}-{recipe.hexdigest()[:12]}"
 
 
 def build_go_tool(module: Path, package: str, out: Path, *, ldflags: str, log: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 from cloud_siem import guard, properties
 from cloud_siem.errors import PlanError, RefusedError
@@ -70,6 +70,18 @@ class Review:
     """Products of which something is open now, and nothing will be."""
     refusal: str
     """Why the guard rails do not allow it, and what would; empty when they do."""
+    failure: str = ""
+    """Why nothing is known: the preview failed, or there is none; empty when it is whole."""
+
+    @classmethod
+    def of_refused(cls, refusal: str) -> Self:
+        """A preview that a guard rail ended: nothing of it would run."""
+        return cls(changes=(), dark=(), refusal=refusal)
+
+    @classmethod
+    def of_failed(cls, failure: str) -> Self:
+        """A preview that is not whole: nothing can be said of what would open or close."""
+        return cls(changes=(), dark=(), refusal="", failure=failure)
 
     def of(self, effect: Effect) -> tuple[Change, ...]:
         return tuple(one for one in self.changes if one.effect is effect)

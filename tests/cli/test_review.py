@@ -79,13 +79,63 @@ def test_without_a_close_it_exits_with_0(
     )
 
 
-def test_a_preview_that_a_guard_rail_refused_exits_with_21(
-    plan: Callable[[Plan], str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    refused = {"diagnostics": [{"severity": "error", "message": "6 ... Nothing was closed."}]}
+REFUSED = {"diagnostics": [{"severity": "error", "message": "6 ... Nothing was closed."}]}
+FAILED = {"diagnostics": [{"severity": "error", "message": "no permission for <b>@all</b>"}]}
 
-    assert main(["review", plan(refused)]) == 21
-    assert "6 ... Nothing was closed." in capsys.readouterr().err
+
+@pytest.mark.parametrize("kind", ["text", "markdown", "json"])
+def test_a_preview_that_a_guard_rail_refused_is_told_in_every_format(
+    plan: Callable[[Plan], str], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And exits with 21; the comment on a pull request is made from it."""
+    assert main(["review", plan(REFUSED), "--format", kind, "--fail-on", "refused"]) == 21
+
+    told = capsys.readouterr().out
+    assert "Nothing was closed." in told
+    assert "nothing closes" not in told, "what the preview would have done is not known"
+
+
+def test_reports_are_written_also_when_the_preview_failed(
+    plan: Callable[[Plan], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that the comment says so; the exit code is that of an error."""
+    markdown, as_json = tmp_path / "review.md", tmp_path / "review.json"
+    reports = [f"--report=markdown={markdown}", f"--report=json={as_json}"]
+
+    assert main(["review", plan(FAILED), "--stack", "a_b", *reports]) == 1
+    assert "no permission" in capsys.readouterr().err
+    told = markdown.read_text()
+    assert told.startswith("### a\\_b\n\n**The preview failed: ")
+    assert "no permission" in told
+    assert "<b>" not in told
+    assert json.loads(as_json.read_text())["failure"].endswith("no permission for <b>@all</b>")
+
+
+def test_a_report_has_the_heading_that_tells_stacks_apart(
+    plan: Callable[[Plan], str], tmp_path: Path
+) -> None:
+    file = tmp_path / "review.md"
+    arguments = ["--stack", "prod", "--report", f"markdown={file}"]
+
+    assert main(["review", plan(plan_of(BEFORE, AFTER)), *arguments]) == 20
+    assert file.read_text().startswith("### prod\n\n**2 close, ")
+
+
+def test_what_closes_within_the_limit_passes_where_only_refusals_count(
+    plan: Callable[[Plan], str],
+) -> None:
+    many = [delivery(f"oss/{n}") for n in range(9)]
+
+    assert main(["review", plan(plan_of(BEFORE, AFTER)), "--fail-on", "refused"]) == 0
+    assert main(["review", plan(plan_of(many, many[:1])), "--fail-on", "refused"]) == 21
+
+
+@pytest.mark.parametrize("report", ["markdown", "html=x", "json="])
+def test_a_report_that_cannot_be_is_a_fault_of_the_command_line(
+    report: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["review", "plan.json", "--report", report]) == 2
+    assert "is not FORMAT=FILE, with one of json, markdown, text" in capsys.readouterr().err
 
 
 def test_standard_input_is_read_too(
@@ -98,7 +148,12 @@ def test_standard_input_is_read_too(
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "cannot be read: No such file"), ("{", "is no JSON: "), ("[]", "no list of steps")],
+    [
+        (None, "cannot be read: No such file"),
+        ("\n", "is empty: the preview made no plan, and said why where it ran"),
+        ("{", "is no JSON: "),
+        ("[]", "no list of steps"),
+    ],
 )
 def test_what_is_no_plan_is_one_sentence(
     tmp_path: Path, content: str | None, said: str, capsys: pytest.CaptureFixture[str]

@@ -143,7 +143,7 @@ class Engine:
         (self.folder / ".venv").symlink_to(self.venv)
         (self.folder / "Pulumi.yaml").write_text(self.project or _of_this_project("Pulumi.yaml"))
         self.rewrite(self.program or _of_this_project("__main__.py"))
-        self.environment = self._clean() | {
+        self.environment = clean_environment() | {
             "PATH": os.pathsep.join([str(self.venv / "bin"), os.environ["PATH"]]),
             "HOME": str(self.folder / "person"),
             "PULUMI_HOME": str(self.home),
@@ -262,12 +262,12 @@ class Engine:
         self._salt = (made / "salt").read_text()
         self.write("")
 
-    def _clean(self) -> dict[str, str]:
-        return {
-            name: value
-            for name, value in os.environ.items()
-            if not _NOT_TAKEN_ALONG.fullmatch(name)
-        }
+
+def clean_environment() -> dict[str, str]:
+    """The environment without anything of the person's."""
+    return {
+        name: value for name, value in os.environ.items() if not _NOT_TAKEN_ALONG.fullmatch(name)
+    }
 
 
 def program(*, prefix: str = "", parent: str = "") -> str:

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
-from cloud_siem.errors import PlanError, RefusedError
+from cloud_siem.errors import PlanError, RefusedError, StackError
 from cloud_siem.report.as_markdown import escaped
+from cloud_siem.report.writing import write_text
 from cloud_siem.review import Change, Effect, Review, review_plan
 
 _STDIN = "-"
+_CLOSES, _REFUSED = "closes", "refused"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,24 +28,62 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=sorted(_FORMATS), default="text", help="text is the default"
     )
+    parser.add_argument(
+        "--report",
+        type=_target,
+        action="append",
+        default=[],
+        metavar="FORMAT=FILE",
+        help="write it into a file, too, again and again; also where the preview failed",
+    )
+    parser.add_argument(
+        "--stack", default="", metavar="NAME", help="whose preview it is: a heading"
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=(_CLOSES, _REFUSED),
+        default=_CLOSES,
+        help=f"what exits with another code than 0; {_CLOSES} without it, refusals included",
+    )
     parser.epilog = "CLOUD_SIEM_CLOSE_LIMIT in the environment counts, as it does for pulumi up."
 
 
 def run(args: argparse.Namespace) -> int:
-    try:
-        review = review_plan(_read(args.plan), os.environ)
-    except RefusedError as error:
-        print(error, file=sys.stderr)
-        return ExitCode.REFUSED
-    print(_FORMATS[args.format](review))
+    review = _reviewed(args.plan)
+    for format_, file in args.report:
+        write_text(file, f"{_FORMATS[format_](review, args.stack)}\n")
+    if review.failure:
+        raise PlanError(review.failure)
+    print(_FORMATS[args.format](review, args.stack))
     if review.refusal:
         return ExitCode.REFUSED
-    return ExitCode.CLOSES if review.of(Effect.CLOSES) else ExitCode.OK
+    closes = args.fail_on == _CLOSES and review.of(Effect.CLOSES)
+    return ExitCode.CLOSES if closes else ExitCode.OK
+
+
+def _target(text: str) -> tuple[str, str]:
+    format_, _, file = text.partition("=")
+    if format_ not in _FORMATS or not file:
+        message = f"{text!r} is not FORMAT=FILE, with one of {', '.join(sorted(_FORMATS))}"
+        raise argparse.ArgumentTypeError(message)
+    return format_, file
+
+
+def _reviewed(plan: str) -> Review:
+    """The review; what a guard rail refused, or what failed, is told in every format, too."""
+    try:
+        return review_plan(_read(plan), os.environ)
+    except RefusedError as error:
+        return Review.of_refused(str(error))
+    except (PlanError, StackError) as error:
+        return Review.of_failed(str(error))
 
 
 def _read(name: str) -> object:
     try:
         text = sys.stdin.read() if name == _STDIN else Path(name).read_text(encoding="utf-8")
+        if not text.strip():
+            raise PlanError(f"{name} is empty: the preview made no plan, and said why where it ran")
         plan: object = json.loads(text)
     except OSError as error:
         raise PlanError(f"{name} cannot be read: {error.strerror}") from None
@@ -57,6 +97,10 @@ def _read(name: str) -> object:
 
 
 def _headline(review: Review) -> str:
+    if review.failure:
+        return "The preview failed: what would open or close is not known."
+    if review.refusal and not review.changes:
+        return "A guard rail refuses the preview."
     counts = [(len(review.of(effect)), effect.value) for effect in Effect]
     told = ", ".join(f"{number} {_plural(number, word)}" for number, word in counts if number)
     return f"{told}." if told else "Nothing opens, and nothing closes."
@@ -73,10 +117,10 @@ def _dark(review: Review) -> str:
     return f"Fully dark after it: {products}." if products else ""
 
 
-def _text(review: Review) -> str:
-    lines = [_headline(review)]
+def _text(review: Review, stack: str) -> str:
+    lines = [f"{stack}: {_headline(review)}" if stack else _headline(review)]
     lines += [f"  {line}" for change in review.changes for line in _lines(change)]
-    lines += [one for one in (_dark(review), _verdict(review)) if one]
+    lines += [one for one in (_dark(review), _verdict(review), review.failure) if one]
     return "\n".join(lines)
 
 
@@ -93,11 +137,12 @@ def _verdict(review: Review) -> str:
     return "Within the close limit." if review.of(Effect.CLOSES) else ""
 
 
-def _markdown(review: Review) -> str:
+def _markdown(review: Review, stack: str) -> str:
     """For a comment: what closes first and in the open, all else folded away."""
     closing = review.of(Effect.CLOSES)
-    parts = [f"**{_headline(review)}**"]
-    parts += [escaped(one) for one in (_dark(review), _verdict(review)) if one]
+    parts = [f"### {escaped(stack)}"] if stack else []
+    parts.append(f"**{_headline(review)}**")
+    parts += [escaped(one) for one in (_dark(review), _verdict(review), review.failure) if one]
     if closing:
         rows = [_row(one) for one in closing]
         parts.append("\n".join(["| closes | why | undo |", "|---|---|---|", *rows]))
@@ -114,7 +159,7 @@ def _row(change: Change) -> str:
     return f"| {' | '.join(escaped(cell) for cell in cells)} |"
 
 
-def _json(review: Review) -> str:
+def as_json(review: Review, stack: str) -> str:
     changes = [
         {
             "delivery": one.key.name,
@@ -126,8 +171,14 @@ def _json(review: Review) -> str:
         }
         for one in review.changes
     ]
-    found = {"changes": changes, "dark": list(review.dark), "refusal": review.refusal or None}
+    found = {
+        "stack": stack or None,
+        "changes": changes,
+        "dark": list(review.dark),
+        "refusal": review.refusal or None,
+        "failure": review.failure or None,
+    }
     return json.dumps(found, indent=2)
 
 
-_FORMATS = {"text": _text, "markdown": _markdown, "json": _json}
+_FORMATS = {"text": _text, "markdown": _markdown, "json": as_json}

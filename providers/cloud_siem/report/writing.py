@@ -89,13 +89,20 @@ def write_report(report: object, target: Target, package: str = DRIFT) -> None:
 
     :raises CloudSiemError: the file cannot be written; what was there before is still there.
     """
-    text = writer(target.format, package)(report)
+    write_text(target.file, writer(target.format, package)(report))
+
+
+def write_text(file: str, text: str) -> None:
+    """Write a report's text into its file.
+
+    :raises CloudSiemError: as ``write_report``.
+    """
     try:
-        replace_file(Path(target.file), text)
+        replace_file(Path(file), text)
     except OSError as error:
         why = error.strerror or str(error)
         raise CloudSiemError(
-            f"report {target.file}: it could not be written ({why}); the file is as it was before"
+            f"report {file}: it could not be written ({why}); the file is as it was before"
         ) from None
 
 

@@ -1,0 +1,65 @@
+"""What git knows of the checked-out commit: what is gone since another one, and what is newer.
+
+Called by ``cloud-siem stacks`` and ``fresh``, in pipelines. Only git itself knows either.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from cloud_siem.errors import CloudSiemError
+
+_SECONDS = 60
+"""For a remote that answers slowly; git itself would wait for ever."""
+
+
+def removed_since(commit: str, pattern: str, folder: Path) -> tuple[str, ...]:
+    """The files of this pattern that a commit has and the checked-out one has not, sorted.
+
+    A file that was renamed is gone, too: its name is the stack's.
+
+    :raises CloudSiemError: there is no git, no repository, or no such commit.
+    """
+    names = ("diff", "--name-only", "--diff-filter=D", "--no-renames", "--relative", "-z")
+    hint = "fetch more history (fetch-depth, GIT_DEPTH), or name another commit"
+    output = _git([*names, "--end-of-options", commit, "HEAD", "--", pattern], folder, hint)
+    return tuple(sorted(name for name in output.split("\0") if name))
+
+
+def head(folder: Path) -> str:
+    """The commit that is checked out."""
+    return _git(["rev-parse", "HEAD"], folder, "run it in a checkout").strip()
+
+
+def newest_of(branch: str, folder: Path) -> str:
+    """The newest commit of a branch where the checkout came from; asked there, not remembered.
+
+    :raises CloudSiemError: the remote does not answer, or has no such branch.
+    """
+    hint = "the checkout needs its credentials for the remote `origin`"
+    ref = f"refs/heads/{branch}"
+    output = _git(["ls-remote", "--exit-code", "origin", ref], folder, hint)
+    return output.split()[0]
+
+
+def _git(arguments: Sequence[str], folder: Path, hint: str) -> str:
+    asked = f"git {arguments[0]}"
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise CloudSiemError("git is not installed here, or not on PATH") from None
+    except subprocess.TimeoutExpired:
+        raise CloudSiemError(f"{asked} gave no answer within {_SECONDS} s ({hint})") from None
+    if done.returncode:
+        said = done.stderr.strip() or f"it found nothing, exit code {done.returncode}"
+        raise CloudSiemError(f"{asked}: {said} ({hint})")
+    return done.stdout

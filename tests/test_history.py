@@ -1,0 +1,142 @@
+"""What git is asked, on small repositories of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cloud_siem.cli import main
+from cloud_siem.errors import CloudSiemError
+from cloud_siem.history import newest_of
+
+STACKS = ("stacks/Pulumi.a.yaml", "stacks/Pulumi.b_b.yaml", "stacks/other.txt")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=x", "-c", "user.email=x@x"]
+    return subprocess.run(
+        ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "-m", "x")
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone of one commit with two stacks, where we are."""
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    (origin / "stacks").mkdir(parents=True)
+    for name in STACKS:
+        (origin / name).write_text(name)
+    git(origin, "init", "--quiet", "--initial-branch=main")
+    commit(origin)
+    git(tmp_path, "clone", "--quiet", str(origin), str(clone))
+    monkeypatch.chdir(clone)
+    return clone
+
+
+def test_the_stacks_are_named(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One a line, or on one line for a matrix."""
+    assert main(["stacks"]) == 0
+    assert capsys.readouterr().out == "a\nb_b\n"
+
+    assert main(["stacks", "--json"]) == 0
+    line = capsys.readouterr().out
+    assert (json.loads(line), line.count("\n")) == (["a", "b_b"], 1)
+
+
+def test_a_file_that_can_be_no_stacks_is_told(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A matrix would run something with its name."""
+    (clone / "stacks" / "Pulumi.$(id).yaml").touch()
+
+    assert main(["stacks", "--json"]) == 1
+    assert "stacks/Pulumi.$(id).yaml: this is no stack's name" in capsys.readouterr().err
+
+
+def test_a_removed_stack_is_told_with_what_becomes_of_it(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Renamed is removed, too; its name is shown as it is, and other files are no stacks."""
+    git(clone, "mv", "stacks/Pulumi.b_b.yaml", "stacks/Pulumi.c.yaml")
+    git(clone, "rm", "--quiet", "stacks/other.txt")
+    commit(clone)
+
+    assert main(["stacks", "--removed-since", "HEAD^1", "--into", "removed"]) == 0
+    told = capsys.readouterr().out
+    assert Path("removed/review.md").read_text() == told
+    assert json.loads(Path("removed/review.json").read_text())["failure"], "told also by itself"
+    assert told.startswith("### b\\_b\n\n**Its file is removed")
+    assert "stay as they are" in told
+    assert told.count("###") == 1
+
+
+def test_where_none_is_removed_nothing_is_told(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(clone)
+
+    assert main(["stacks", "--removed-since", "HEAD^1", "--into", "removed"]) == 0
+    assert capsys.readouterr().out == ""
+    assert not Path("removed").exists()
+
+
+def test_what_could_not_be_written_is_a_sentence(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(clone, "rm", "--quiet", STACKS[0])
+    commit(clone)
+
+    assert main(["stacks", "--removed-since=HEAD^1", "--into", STACKS[1]]) == 1
+    assert f"the folder {STACKS[1]} cannot be made: File exists" in capsys.readouterr().err
+    assert main(["stacks", "--into", "x"]) == 2
+
+
+@pytest.mark.parametrize("since", ["HEAD^1", "--output=x"])
+def test_a_commit_that_is_not_there_is_told_with_what_to_do(
+    clone: Path, since: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shallow checkout has no earlier one; and what looks like an option is none."""
+    assert main(["stacks", f"--removed-since={since}"]) == 1
+
+    told = capsys.readouterr().err
+    assert told.startswith("git diff: fatal: ")
+    assert "fetch-depth" in told
+    assert not (clone / "x").exists()
+
+
+def test_what_is_checked_out_is_fresh_until_the_branch_moves_on(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The remote is asked each time; what was fetched before counts for nothing."""
+    assert main(["fresh", "main"]) == 0
+
+    commit(clone.parent / "origin")
+
+    assert main(["fresh", "main"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("main has moved on: ")
+    assert "nothing is applied" in told
+
+
+def test_a_remote_that_does_not_answer_is_no_newest_commit(clone: Path) -> None:
+    with pytest.raises(CloudSiemError, match="it found nothing, exit code 2"):
+        newest_of("nonsense", clone)
+
+    (clone.parent / "origin").rename(clone.parent / "gone")
+    with pytest.raises(CloudSiemError, match=r"git ls-remote: fatal: (.|\n)*its credentials"):
+        newest_of("main", clone)
+
+
+def test_without_git_it_says_so(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(clone))
+
+    with pytest.raises(CloudSiemError, match="git is not installed here"):
+        newest_of("main", clone)
