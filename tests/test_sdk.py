@@ -290,6 +290,11 @@ ANSWERS: dict[str, tuple[bytes, Failure, str]] = {
         Failure.STRANGE,
         "the SDK could not use the answer (",
     ),
+    "half of a character": (
+        http(b'{"Data": {"Topic": "\\ud800"}}'),
+        Failure.STRANGE,
+        "the answer has text that is no Unicode",
+    ),
     "less than promised": (
         b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + DONE,
         Failure.LOST,

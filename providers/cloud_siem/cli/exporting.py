@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
 
 from cloud_siem.errors import CloudSiemError
+from cloud_siem.jsontext import parsed
 from cloud_siem.recorded import Recorded, recorded
 from cloud_siem.stack import Stack
 
@@ -52,7 +52,7 @@ def recorded_of(stack: Stack) -> Recorded:
             f"`{' '.join(command)}` in {folder} failed (exit code {done.returncode}): {said}"
         )
     try:
-        export: object = json.loads(done.stdout)
+        export: object = parsed(done.stdout)
     except ValueError:
         raise CloudSiemError(
             f"`{' '.join(command)}` answered no JSON ({len(done.stdout)} characters)"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.errors import PlanError, RefusedError
+from cloud_siem.jsontext import parsed
 from cloud_siem.report.as_markdown import escaped
 from cloud_siem.review import Change, Effect, Review, review_plan
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 def _read(name: str) -> object:
     try:
         text = sys.stdin.read() if name == _STDIN else Path(name).read_text(encoding="utf-8")
-        plan: object = json.loads(text)
+        plan: object = parsed(text)
     except OSError as error:
         raise PlanError(f"{name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -6,13 +6,13 @@ nothing known that the baseline could not see.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloud_siem.drift import Kind
 from cloud_siem.errors import CloudSiemError
+from cloud_siem.jsontext import parsed
 from cloud_siem.report.as_json import FORMAT, VERSION
 from cloud_siem.report.contents import DriftReport, Gone, News, identity, whose
 
@@ -47,7 +47,7 @@ def read_baseline(path: str) -> Baseline:
         why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise CloudSiemError(f"baseline {path}: it cannot be read: {why}") from None
     try:
-        return _baseline(json.loads(text), path)
+        return _baseline(parsed(text), path)
     except (ValueError, RecursionError, _Strange):
         raise CloudSiemError(
             f"baseline {path}: this is not a report that `cloud-siem drift --report json=...` wrote"
