@@ -10,7 +10,7 @@ from pathlib import Path
 from siem_emulator import EmulatorServer
 from tests.engine.engine import STACK, Engine
 
-LOGS = 12
+LOGS = 24
 LATENCY_MS = 500
 THREADS = 4
 """Of the provider's process: so many writes may be on their way."""
