@@ -56,7 +56,6 @@ def _run(campaign: Campaign, options: argparse.Namespace, facts: str) -> Result:
     return Result.of(
         campaign,
         outcome,
-        command=f'make campaign ARGS="{campaign.name} --seed {seed} --rounds {rounds}"',
         rounds=rounds,
         date=datetime.now(UTC).date().isoformat(),
         seconds=round(time.monotonic() - began),
@@ -68,7 +67,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m campaigns", description=__doc__)
     names = [one.name for one in CAMPAIGNS]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; or all")
-    parser.add_argument("--seed", type=int, help="of the first round; what is found is not kept")
+    parser.add_argument("--seed", type=int, help="of the first round; the run is not kept")
     parser.add_argument("--rounds", type=int, help="how many, of each campaign")
     parser.add_argument("--page", action="store_true", help="only write the page again")
     options = parser.parse_args()

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
 from typing import Any
+from urllib.parse import parse_qsl
 
 from alibabacloud_cloud_siem20220616 import models
 
@@ -46,6 +47,8 @@ def _signatures(plan: Plan) -> Outcome:
         parts = {**headers, "(target)": _TARGET, "(body)": _BODY}
         name = random.choice(sorted(parts))
         parts[name] = _changed(random, parts[name])
+        if name == "(target)" and _pairs(parts[name]) == _pairs(_TARGET):
+            parts[name] += "0"  # an ampersand beside nothing had made no other query
         call = Call(
             method="POST",
             target=parts.pop("(target)"),
@@ -63,6 +66,10 @@ def _signatures(plan: Plan) -> Outcome:
         failures=failures,
         beside={"refused as": refused},
     )
+
+
+def _pairs(target: str) -> list[tuple[str, str]]:
+    return parse_qsl(target.partition("?")[2], keep_blank_values=True)
 
 
 def _changed(random: Random, text: str) -> str:

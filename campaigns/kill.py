@@ -260,7 +260,7 @@ def _kill(plan: Plan) -> Outcome:
                 failures.append(told(seed, error))
 
     return Outcome(
-        figures={"updates": plan.rounds, **count, "wrong": len(failures)},
+        figures={"updates": plan.rounds, **dict(sorted(count.items())), "wrong": len(failures)},
         failures=failures,
     )
 

@@ -16,9 +16,8 @@ class Result:
     """The last run of one campaign."""
 
     name: str
-    command: str
-    """What repeats it."""
     rounds: int
+    """The first has seed 0, each further one the next."""
     date: str
     seconds: int
     machine: str
@@ -77,7 +76,8 @@ def _summary(campaigns: Sequence[Campaign], results: Mapping[str, Result]) -> st
 
 def _section(campaign: Campaign, result: Result) -> str:
     facts = {
-        "command": f"`{result.command}`",
+        "command": f'`make campaign ARGS="{result.name} --rounds {result.rounds}"`',
+        "seeds": f"0 to {result.rounds - 1}",
         "date": result.date,
         "machine": result.machine,
         "took": f"{result.seconds} s",

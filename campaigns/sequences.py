@@ -57,7 +57,11 @@ def _lived(plan: Plan, tell_one: Callable[[int, EmulatorServer, Counter[str]], N
                 failures.append(told(seed, error))
 
     return Outcome(
-        figures={"sequences": plan.rounds, **count, "wrong end states": len(failures)},
+        figures={
+            "sequences": plan.rounds,
+            **dict(sorted(count.items())),
+            "wrong end states": len(failures),
+        },
         failures=failures,
     )
 

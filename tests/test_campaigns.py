@@ -114,7 +114,6 @@ def test_the_page_says_what_ran_and_what_did_not(
     result = Result.of(
         ran,
         outcome,
-        command='make campaign ARGS="tea --seed 0 --rounds 20"',
         rounds=20,
         date="2026-01-31",
         seconds=5,

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cloud_siem.model import Delivery, DeliveryKey, State
+from cloud_siem.pacing import Clock
 from siem_emulator import EmulatorServer
 from siem_emulator.faults import Kind
 from tests.authority import ANOTHER_HOST, THIS_HOST, Authority, hang_up
@@ -282,6 +283,27 @@ def test_with_a_clock_that_is_off_nothing_is_written_and_the_run_says_so(
     assert "clock" in " ".join(run.failures)
     assert stack.acted == 0
     shared.control("settings", clock_skew_s=0)
+    stack.assert_mended()
+
+
+@pytest.mark.parametrize("site", SITES.values(), ids=SITES)
+def test_when_the_session_ends_in_the_middle_the_run_says_so_and_the_next_one_has_another(
+    shared: EmulatorServer, site: Site
+) -> None:
+    """Between a call that failed and its repetition."""
+    stack = Stack.at(shared, site)
+    role = {"CLOUD_SIEM_ROLE_ARN": "acs:ram::{account}:role/siem-delivery"}
+    ending = Clock(now=lambda: stack.fake.at, sleep=lambda _: shared.service.end_sessions())
+    stack.harness.environ = {**stack.harness.environ, **role}
+    stack.harness.clock, meanwhile = ending, stack.harness.clock
+    shared.fault("internal_error", action=site.action, after=site.passed, times=1)
+
+    run = stack.run()
+
+    assert not run.ok
+    assert "the session of the credentials is over" in " ".join(run.failures)
+    assert_ended(stack, run)
+    stack.harness.clock = meanwhile
     stack.assert_mended()
 
 
