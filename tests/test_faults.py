@@ -225,7 +225,9 @@ def assert_ended(stack: Stack, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "site"), [cell for cell in itertools.product(FAULTS, SITES) if cell != PAST]
+    ("fault", "site"),
+    # To hang for good is to drop the call each time, and to take real time for it.
+    [cell for cell in itertools.product(sorted({*FAULTS} - {"hang"}), SITES) if cell != PAST],
 )
 def test_whatever_goes_wrong_for_good_the_run_says_so_in_time_and_the_next_one_mends_it(
     shared: EmulatorServer, fault: str, site: str
