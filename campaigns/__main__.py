@@ -18,6 +18,7 @@ from campaigns.page import Result, to_markdown
 
 CAMPAIGNS = (
     sequences.HARNESS,
+    sequences.FORGETTING,
     sequences.ENGINE,
     kill.CAMPAIGN,
     soak.CAMPAIGN,

@@ -6,8 +6,11 @@ import contextlib
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from random import Random
 
 from campaigns.campaign import Campaign, Outcome, Plan, told
+from campaigns.chance import chance
 from campaigns.stories import story
 from siem_emulator import EmulatorServer
 from tests import edits
@@ -17,6 +20,8 @@ from tests.engine.engine import Engine
 from tests.harness import Program
 from tests.lives import InHarness, OnEngine
 
+FORGOTTEN = 0.3
+"""How many updates are lived through twice, since nothing of the first was recorded."""
 ENGINE_DEADLINE_S = 5
 """Of one operation on the engine, where time is real and a lasting fault is waited out."""
 
@@ -37,6 +42,32 @@ class _Counted:
             self._count[call.action] += 1
 
         return outcome
+
+    def recorded(self) -> Mapping[str, Was]:
+        return self._life.recorded()
+
+
+class _Forgetting:
+    """A life on the harness in which now and then an engine dies that wrote no checkpoints.
+
+    What it did stays done, and nothing of it is recorded; then comes the update after it.
+    """
+
+    def __init__(self, life: InHarness, random: Random, count: Counter[str]) -> None:
+        self._life = life
+        self._random = random
+        self._count = count
+
+    def up(self, program: Program, *, refresh: bool) -> edits.Outcome:
+        if self._random.random() >= FORGOTTEN:
+            return self._life.up(program, refresh=refresh)
+        before = dict(self._life.harness.state)
+        forgotten = self._life.up(program, refresh=refresh)
+        self._life.harness.state = before
+        self._count["forgotten by the engine"] += 1
+        again = self._life.up(program, refresh=refresh)
+
+        return replace(again, calls=[*forgotten.calls, *again.calls])
 
     def recorded(self) -> Mapping[str, Was]:
         return self._life.recorded()
@@ -81,6 +112,15 @@ def _on_harness(plan: Plan) -> Outcome:
     return _lived(plan, one)
 
 
+def _forgetting(plan: Plan) -> Outcome:
+    def one(seed: int, siem: EmulatorServer, count: Counter[str]) -> None:
+        life = InHarness(siem, FakeTime().clock)
+        forgetting = _Forgetting(life, chance("forgotten", seed), count)
+        tell(story(seed), siem, _Counted(forgetting, count), twice=True)
+
+    return _lived(plan, one)
+
+
 def _on_engine(plan: Plan) -> Outcome:
     home = plan.folder / "home"
     home.mkdir()
@@ -102,6 +142,14 @@ HARNESS = Campaign(
     rounds=500,
     unit="sequence of edits, hand switches and faults, with an update after each",
     run=_on_harness,
+)
+FORGETTING = Campaign(
+    name="random-forgotten",
+    claim="So it is where engines die that wrote no checkpoints: the next update finds the account"
+    " changed, records that, and goes on.",
+    rounds=500,
+    unit="sequence, in which 3 of 10 updates are not recorded",
+    run=_forgetting,
 )
 ENGINE = Campaign(
     name="random-engine",

@@ -22,7 +22,7 @@ class InHarness:
 
     def __init__(self, siem: EmulatorServer, clock: Clock | None = None) -> None:
         self._siem = siem
-        self._harness = Harness(
+        self.harness = Harness(
             environ={
                 "CLOUD_SIEM_ENDPOINT": siem.url,
                 "CLOUD_SIEM_REQUEST_RATE": "100000",
@@ -34,7 +34,7 @@ class InHarness:
 
     def up(self, program: Program, *, refresh: bool) -> Outcome:
         self._siem.calls.clear()
-        run = self._harness.up(program, refresh=refresh)
+        run = self.harness.up(program, refresh=refresh)
         calls = self._siem.calls.all()
 
         return Outcome(
@@ -50,7 +50,7 @@ class InHarness:
                 protect=one.protect,
                 keep=one.retain,
             )
-            for (parent, kind, name), one in self._harness.state.items()
+            for (parent, kind, name), one in self.harness.state.items()
             if kind == DELIVERY
         }
 

@@ -24,7 +24,8 @@ FOUND = [
 ]
 """The campaigns that once failed, and with which seed."""
 SHORT = [
-    (sequences.HARNESS, 40),
+    (sequences.HARNESS, 30),
+    (sequences.FORGETTING, 15),
     *((one, 500 if "stack" in one.name else 150) for one in fuzz.CAMPAIGNS),
     (emulator.CAMPAIGNS[0], 500),
 ]
