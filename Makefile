@@ -7,7 +7,7 @@ COVERAGE := --cov --cov-report=term
 LEFTOVERS := .venv .demo .coverage .coverage.* htmlcov dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help up down env pulumi cloud-siem fleet-demo setup test bench bench-quick check lint types layers format lock clean
+.PHONY: help up down env pulumi cloud-siem fleet-demo setup test bench bench-quick campaign check lint types layers format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -42,6 +42,9 @@ bench: setup ## measure all against the floor and the naive provider, an hour; w
 
 bench-quick: setup ## the small measures, under two minutes
 	@$(PYTHON) tools/engine.py run $(BIN)/python -m benchmarks --quick $(ARGS)
+
+campaign: setup ## look for what goes wrong, for hours; writes docs/reliability.md: make campaign ARGS=random
+	@$(PYTHON) tools/engine.py run $(BIN)/python -m campaigns $(ARGS)
 
 check: lint types layers ## all that needs no test run
 

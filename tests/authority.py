@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import ssl
+import time
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from darabonba.core import DaraCore
+from Tea.core import TeaCore
+
+from siem_emulator import EmulatorServer
 
 THIS_HOST = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 ANOTHER_HOST = x509.DNSName("cloud-siem.cn-shanghai.aliyuncs.com")
@@ -64,3 +69,12 @@ class Authority:
             .not_valid_before(now - dt.timedelta(days=1))
             .not_valid_after(now + dt.timedelta(days=1))
         )
+
+
+def hang_up(siem: EmulatorServer) -> None:
+    """Close what is kept alive: a server that stops first leaves TLS connections half closed."""
+    for core in (DaraCore, TeaCore):
+        for key, session in core._sessions.items():
+            if siem.host in key:
+                session.close()
+    time.sleep(0.1)

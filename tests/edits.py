@@ -7,7 +7,8 @@ declared alone, by other means than the product's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from cloud_siem.model import Delivery, DeliveryKey, OnRemove, State
 from siem_emulator import EmulatorServer, World
 from siem_emulator.calls import Received
 from siem_emulator.catalog import DOCUMENTED, Catalog
+from siem_emulator.faults import Rule
 from siem_emulator.world import Account, user_key
 from tests.conftest import ACCOUNT, HERE
 from tests.harness import Program
@@ -203,10 +205,11 @@ class ByHand:
 
 @dataclass(frozen=True)
 class Step:
-    """Some edits, then an update."""
+    """Some edits, then an update; a fault strikes that one, and is over before the next."""
 
     edits: tuple[Edit, ...]
     refresh: bool
+    fault: Rule | None = None
 
 
 _PLACES = [(product, log) for product, logs in LOGS.items() for log in logs]
@@ -310,14 +313,16 @@ def tell(story: Iterable[Step], siem: EmulatorServer, life: Life, *, twice: bool
             if isinstance(edit, ByHand):
                 drifted |= _switch(siem, edit, life.recorded().values())
         refresh = step.refresh
-        for _ in range(3):
-            if _update(siem, life, edited, refresh=refresh, drifted=drifted):
-                break
-            if _protected(
-                siem, life, edited, refresh=refresh
-            ):  # and so it was refused: the person takes the edit back
+        for attempt in range(4):
+            struck = step.fault is not None and attempt == 0
+            with _strike(siem, step.fault if struck else None):
+                if _update(siem, life, edited, refresh=refresh, drifted=drifted, struck=struck):
+                    break
+            if _protected(siem, life, edited, refresh=refresh):
+                # And so it was refused: the person takes the edit back.
                 edited = stack
-            refresh = True
+            # What went wrong on the way is mended by another update like it.
+            refresh = refresh or drifted or not struck
         else:
             raise AssertionError("an update that nothing stands in the way of does not go through")
         stack, drifted = edited, drifted and not refresh
@@ -334,8 +339,16 @@ def _switch(siem: EmulatorServer, edit: ByHand, recorded: Iterable[Was]) -> bool
     return bool(changed) and any(edit.place in places_of(was.product, was.log) for was in recorded)
 
 
+@contextmanager
+def _strike(siem: EmulatorServer, fault: Rule | None) -> Iterator[None]:
+    if fault:
+        siem.faults.add(fault)
+    yield
+    siem.faults.clear()
+
+
 def _update(
-    siem: EmulatorServer, life: Life, stack: Stack, *, refresh: bool, drifted: bool
+    siem: EmulatorServer, life: Life, stack: Stack, *, refresh: bool, drifted: bool, struck: bool
 ) -> bool:
     """Whether an update went through, and all that must be true of it either way."""
     before, recorded = siem.open_logs(), life.recorded()
@@ -346,6 +359,9 @@ def _update(
     if protected:
         assert not outcome.ok
         assert not outcome.writes
+    elif struck and not outcome.ok:
+        assert "Traceback" not in outcome.text
+        assert "fault of pulumi-cloud-siem" not in outcome.text
     elif refresh or not drifted:
         assert outcome.ok, outcome.text
         assert siem.open_logs() == _expected(before, stack, removed)

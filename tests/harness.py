@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -380,7 +380,13 @@ def _recorded(bag: Mapping[str, Any] | None, urn: Urn) -> Bag:
     known = {name: value for name, value in bag.items() if name not in unknown}
     through: Bag = json.loads(json.dumps(known))
     there = {name: value for name, value in through.items() if value is not None}
-    return there | unknown | {PROVIDER_KEY: serialize_provider(_PROVIDERS[urn[1]])}
+    return there | unknown | {PROVIDER_KEY: _serialized(urn[1])}
+
+
+@cache
+def _serialized(kind: str) -> str:
+    """As the engine records it; once, since each time leaves some kilobytes with the pickler."""
+    return str(serialize_provider(_PROVIDERS[kind]))
 
 
 def _not_known_yet(inputs: Bag) -> Bag:

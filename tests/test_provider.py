@@ -7,6 +7,7 @@ import json
 import pickletools
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -807,7 +808,7 @@ def test_configure_begins_one_process_with_the_stacks_config(
     siem: EmulatorServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine configures each of the three providers; they share one process, and tests that
-    are no plugin keep their tracebacks.
+    are no plugin keep their tracebacks, and their lives when nobody reads their output.
     """
     monkeypatch.setenv("CLOUD_SIEM_REQUEST_RATE", "100000")
     raw = {"cloud-siem:endpoint": siem.url, "cloud-siem:deadline": "7", "other:key": "x"}
@@ -819,6 +820,7 @@ def test_configure_begins_one_process_with_the_stacks_config(
         assert first.settings.deadline == 7
         assert first.settings.request_rate == 100_000
     assert not hasattr(sys, "tracebacklimit")
+    assert "lifeline" not in [thread.name for thread in threading.enumerate()]
     provider.begin(None)
 
 

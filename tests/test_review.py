@@ -150,7 +150,13 @@ def test_a_plan_of_another_stack_or_an_empty_one_changes_nothing() -> None:
     assert review_plan({}, {}).changes == ()
 
 
-@pytest.mark.parametrize("plan", [[], "x", None, {"steps": {}}, {"steps": [1]}])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        *([], "x", None, {"steps": {}}, {"steps": [1]}),
+        *({"config": "x"}, {"config": ["a:b"]}, {"diagnostics": 5}),
+    ],
+)
 def test_what_is_no_plan_is_refused(plan: object) -> None:
     with pytest.raises(PlanError):
         review_plan(plan, {})
@@ -162,6 +168,32 @@ def test_a_step_that_cannot_be_read_is_named() -> None:
     del plan["steps"][2]["oldState"]["inputs"]["account"]
 
     with pytest.raises(PlanError, match=r"steps\[2\] is not a step of this project: .*account"):
+        review_plan(plan, {})
+
+
+@pytest.mark.parametrize("spoiled", ["x", 5, ["inputs"], {"inputs": "x"}, {"inputs": {}}, {}])
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_step_of_another_shape_is_named(spoiled: object, at: int) -> None:
+    """The gate's, and a delivery's."""
+    plan = plan_of([delivery("oss/a")], [delivery("oss/a", CLOSED)])
+    state = plan["steps"][at]["newState"]
+    plan["steps"][at]["oldState"] = {
+        "type": state["type"],
+        "inputs": state["inputs"],
+        "outputs": {},
+    }
+    plan["steps"][at]["oldState" if spoiled else "newState"] = spoiled or {"type": state["type"]}
+
+    with pytest.raises(PlanError, match=rf"steps\[{at}\] is not a step of this project"):
+        review_plan(plan, {})
+
+
+@pytest.mark.parametrize("field", ["product", "log", "state", "region"])
+def test_a_delivery_that_lacks_what_it_is_is_named(field: str) -> None:
+    plan = plan_of([delivery("oss/a")], [])
+    del plan["steps"][2]["oldState"]["inputs"][field]
+
+    with pytest.raises(PlanError, match=r"steps\[2\] is not a step of this project"):
         review_plan(plan, {})
 
 

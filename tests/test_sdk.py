@@ -40,7 +40,7 @@ from cloud_siem.sdk import Sdk
 from cloud_siem.session import Session
 from cloud_siem.settings import Settings
 from siem_emulator import EmulatorServer
-from tests.authority import ANOTHER_HOST, THIS_HOST, Authority
+from tests.authority import ANOTHER_HOST, THIS_HOST, Authority, hang_up
 from tests.conftest import (
     ACCOUNT,
     HERE,
@@ -290,6 +290,11 @@ ANSWERS: dict[str, tuple[bytes, Failure, str]] = {
         Failure.STRANGE,
         "the SDK could not use the answer (",
     ),
+    "half of a character": (
+        http(b'{"Data": {"Topic": "\\ud800"}}'),
+        Failure.STRANGE,
+        "the answer has text that is no Unicode",
+    ),
     "less than promised": (
         b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + DONE,
         Failure.LOST,
@@ -535,15 +540,6 @@ def test_no_variable_of_the_environment_makes_it_take_any_certificate(
 
         assert siem.calls.all() == []
     assert run.stdout == "UnreachableError\n"
-
-
-def hang_up(siem: EmulatorServer) -> None:
-    """Close what is kept alive: a server that stops first leaves TLS connections half closed."""
-    for core in (DaraCore, TeaCore):
-        for key, session in core._sessions.items():
-            if siem.host in key:
-                session.close()
-    time.sleep(0.1)
 
 
 # --- proxies -------------------------------------------------------------------------------------

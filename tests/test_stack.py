@@ -366,6 +366,7 @@ def test_faults_of_a_file_without_a_place_name_the_file() -> None:
         '{"sas": NaN}',
         '{"sas": {"a": "open"}, "sas": {"a": "open"}}',
         "[" * 99999,
+        '{"sas": {"\\ud800": "open"}}',
     ],
 )
 def test_json_that_is_no_mapping_of_deliveries_is_refused(deliveries: str) -> None:

@@ -23,7 +23,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from . import errors
-from .wire import Call
+from .wire import BLANKS, Call
 
 ALGORITHM = "ACS3-HMAC-SHA256"
 WINDOW_S = 15 * 60
@@ -88,7 +88,7 @@ def _check_body(call: Call) -> None:
 def canonical_request(call: Call, names: Iterable[str]) -> str:
     """The text that the signature is about, from the values as received."""
     names = tuple(names)
-    headers = "".join(f"{name}:{call.headers[name].strip()}\n" for name in names)
+    headers = "".join(f"{name}:{call.headers[name].strip(BLANKS)}\n" for name in names)
     content = call.headers.get("x-acs-content-sha256", "")
 
     return "\n".join(

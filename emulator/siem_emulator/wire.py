@@ -9,8 +9,12 @@ import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+BLANKS = " \t"
+"""What HTTP lets stand around a header's value; to Python there are more, such as \\xa0."""
+
 AUTHORIZATION = re.compile(
-    r"ACS3-HMAC-SHA256 Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})"
+    r"ACS3-HMAC-SHA256 Credential=([^,\s]+),[ \t]*SignedHeaders=([^,\s]+),[ \t]*"
+    r"Signature=([0-9a-f]{64})"
 )
 
 FORM = "application/x-www-form-urlencoded"
@@ -79,7 +83,7 @@ class Call:
         self.token = headers.get("x-acs-security-token") or everything.get("SecurityToken", "")
         self.is_v1 = "authorization" not in headers and "Signature" in everything
         """Whether it carries the older signature, among its parameters."""
-        self.authorization = AUTHORIZATION.fullmatch(headers.get("authorization", "").strip())
+        self.authorization = AUTHORIZATION.fullmatch(headers.get("authorization", "").strip(BLANKS))
         self.key_id = (
             self.authorization[1] if self.authorization else everything.get("AccessKeyId", "")
         )

@@ -5,13 +5,13 @@ Called by the commands that hold the record against an account, the drift review
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import threading
 from pathlib import Path
 
 from cloud_siem.errors import CloudSiemError
+from cloud_siem.jsontext import parsed
 from cloud_siem.recorded import Recorded, recorded
 from cloud_siem.stack import Stack
 
@@ -67,7 +67,7 @@ def recorded_of(stack: Stack) -> Recorded:
             f"`{' '.join(command)}` in {folder} failed (exit code {done.returncode}): {said}"
         )
     try:
-        export: object = json.loads(done.stdout)
+        export: object = parsed(done.stdout)
     except ValueError:
         raise CloudSiemError(
             f"`{' '.join(command)}` answered no JSON ({len(done.stdout)} characters)"

@@ -37,7 +37,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from cloud_siem import guard, preflight, properties, rules
+from cloud_siem import guard, lifeline, preflight, properties, rules
 from cloud_siem.errors import ApiError, CloudSiemError, RefusedError
 from cloud_siem.guard import Closing
 from cloud_siem.model import (
@@ -58,6 +58,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Props = dict[str, Any]
 
+_PLUGIN = "pulumi.dynamic.__main__"
+"""What runs in the process that the engine starts; in tests it is something else."""
 _install = threading.Lock()
 _process: Process | None = None
 
@@ -128,11 +130,12 @@ class _Provider(ResourceProvider):
     """Nothing in it is secret."""
 
     def configure(self, req: ConfigureRequest) -> None:
-        if getattr(sys.modules["__main__"].__spec__, "name", "") == "pulumi.dynamic.__main__":
-            # From 3.260 on the SDK shows people the whole traceback of what a verb raises.
-            sys.tracebacklimit = 0
         with _install:
             if _process is None:
+                if getattr(sys.modules["__main__"].__spec__, "name", "") == _PLUGIN:
+                    # From 3.260 on the SDK shows people the whole traceback of what a verb raises.
+                    sys.tracebacklimit = 0
+                    lifeline.hold()
                 begin(Process(req.config._props, os.environ, folder=Path.cwd()))  # noqa: SLF001
 
 

@@ -22,6 +22,8 @@ from cloud_siem.settings import Settings
 
 _TYPE = "pulumi-python:dynamic/cloud-siem:"
 _DELIVERY, _GATE = f"{_TYPE}LogDelivery", f"{_TYPE}Gate"
+_SHAPE = {"steps": list, "diagnostics": list, "config": dict}
+"""Of a plan, as far as it matters here; what is empty is left out, or null."""
 
 
 class Effect(Enum):
@@ -200,14 +202,21 @@ def _adopted(steps: Iterable[_Step]) -> set[DeliveryKey]:
 
 def _steps(plan: object) -> Iterator[_Step]:
     """The steps for what is ours; those of a refresh only say what was found, and come again."""
-    if not isinstance(plan, dict) or not isinstance(plan.get("steps", []), list):
-        raise PlanError("this is not what `pulumi preview --json` prints: it has no list of steps")
+    if not isinstance(plan, dict):
+        raise _not_a_plan("it has no list of steps")
+    for name, kind in _SHAPE.items():
+        if not isinstance(plan.get(name), kind | None):
+            raise _not_a_plan(f"its {name} is no {'object' if kind is dict else 'list'}")
     _refuse_failed(plan)
-    for at, step in enumerate(plan.get("steps", [])):
+    for at, step in enumerate(plan.get("steps") or ()):
         if not isinstance(step, dict):
             raise PlanError(f"steps[{at}] is no object")
         if step.get("op") != "refresh" and _type_of(step) in (_DELIVERY, _GATE):
             yield _step(step, at)
+
+
+def _not_a_plan(why: str) -> PlanError:
+    return PlanError(f"this is not what `pulumi preview --json` prints: {why}")
 
 
 def _refuse_failed(plan: Mapping[str, Any]) -> None:
@@ -225,7 +234,7 @@ def _refuse_failed(plan: Mapping[str, Any]) -> None:
 
 def _config(plan: object) -> Mapping[str, object]:
     config = plan.get("config") if isinstance(plan, dict) else None
-    return {str(key): value for key, value in (config or {}).items() if ":" in str(key)}
+    return {key: value for key, value in (config or {}).items() if ":" in key}
 
 
 def _type_of(step: Mapping[str, Any]) -> object:
@@ -234,18 +243,34 @@ def _type_of(step: Mapping[str, Any]) -> object:
 
 
 def _step(step: Mapping[str, Any], at: int) -> _Step:
-    old, new = step.get("oldState"), step.get("newState")
+    kind = str(_type_of(step))
     try:
-        found = _Step(
-            kind=str(_type_of(step)),
-            old=old["inputs"] if old else None,
-            new=new["inputs"] if new else None,
-            adopted=bool(((old or {}).get("outputs") or {}).get("adopted")),
-            retained=bool((old or {}).get("retainOnDelete")),
+        old, new = _state(step.get("oldState")), _state(step.get("newState"))
+        return _Step(
+            kind=kind,
+            old=_bag(old, kind),
+            new=_bag(new, kind),
+            adopted=bool((old.get("outputs") or {}).get("adopted")),
+            retained=bool(old.get("retainOnDelete")),
         )
-        for bag in (found.old, found.new):
-            if bag is not None:
-                properties.perspective_of(bag)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RefusedError) as error:
         raise PlanError(f"steps[{at}] is not a step of this project: {error!r}") from None
-    return found
+
+
+def _state(state: object) -> Mapping[str, Any]:
+    """What the plan has of a resource before or after; nothing where there is none."""
+    if not isinstance(state or {}, dict):
+        raise TypeError(f"{state!r} is no state")
+    return state or {}  # type: ignore[return-value]
+
+
+def _bag(state: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """Its inputs, which can be read from here on."""
+    if not state:
+        return None
+    bag: Mapping[str, Any] = state["inputs"]
+    if kind == _GATE:
+        GateBag.read(bag)
+    else:
+        properties.delivery_of(bag)
+    return bag

@@ -7,7 +7,6 @@ level, ``deliveries`` as JSON) and for values that ``stackfile`` read (YAML's ow
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from datetime import date
 from cloud_siem.catalog import closest
 from cloud_siem.errors import Place, Reason, StackError
 from cloud_siem.ignore import Ignore
+from cloud_siem.jsontext import parsed
 from cloud_siem.keys import (
     ACCOUNT,
     CODE,
@@ -294,7 +294,7 @@ class _Builder:
     def _from_json(self, key: str, text: str, hint: str, what: str) -> object | None:
         """What the engine made text of; None when the text is none, with the reason noted."""
         try:
-            value: object = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+            value: object = parsed(text, object_pairs_hook=_once, parse_constant=_refuse)
         except Unusable as fault:
             self._note((key,), fault.message, fault.hint or hint)
         except (ValueError, RecursionError):

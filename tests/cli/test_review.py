@@ -153,6 +153,7 @@ def test_standard_input_is_read_too(
         ("\n", "is empty: the preview made no plan, and said why where it ran"),
         ("{", "is no JSON: "),
         ("[]", "no list of steps"),
+        ('{"config": {"a:b": "\\ud800"}}', "is no JSON: it has half of a character"),
     ],
 )
 def test_what_is_no_plan_is_one_sentence(
@@ -166,3 +167,16 @@ def test_what_is_no_plan_is_one_sentence(
     told = capsys.readouterr().err
     assert said in told
     assert "Traceback" not in told
+
+
+def test_letters_that_the_terminal_lacks_are_shown_by_number(
+    plan: Callable[[Plan], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    closed = delivery("oss/a", State.CLOSED, reason="caf\u00e9")
+
+    content = plan_of([delivery("oss/a"), delivery("waf")], [closed, delivery("waf")])
+
+    assert main(["review", plan(content)]) == 20
+    assert b"for the reason caf\\xe9" in written.getvalue()

@@ -131,6 +131,21 @@ def test_blanks_around_header_values_are_not_signed(client: Client) -> None:
     assert client.send("POST", "/", headers).status == 200
 
 
+@pytest.mark.parametrize("odd", ["\xa0", "\x85", "\x1f"])
+@pytest.mark.parametrize("name", ["host", "x-acs-signature-nonce", "Authorization"])
+def test_only_blanks_of_http_are_blanks(name: str, odd: str) -> None:
+    """Python takes more than these off the ends of a text."""
+    headers = SIGNER.signed("POST", "/", SIGNER.headers("CloseDelivery", body=BODY))
+    headers[name] += odd
+    lower = {key.lower(): value for key, value in headers.items()}
+
+    answer = SERVICE.answer(
+        SERVICE.arrive(Call(method="POST", target="/", headers=lower, body=BODY))
+    )
+
+    assert (answer.status in (400, 404), answer.changed) == (True, 0)
+
+
 def test_a_chunked_body_is_accepted(client: Client) -> None:
     headers = client.signed("POST", "/", client.headers("OpenDelivery", body=BODY))
     connection = http.client.HTTPConnection(client.host, timeout=10)

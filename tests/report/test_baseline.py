@@ -137,6 +137,7 @@ def test_a_baseline_of_another_version_is_refused(file: Path) -> None:
         '{"format": "cloud-siem drift", "version": 1, "began": "x"}',
         '{"format": "cloud-siem drift", "version": 1, "began": "x", "stacks": [{}]}',
         '{"format": "other", "version": 1, "began": "x", "stacks": []}',
+        '{"format": "cloud-siem drift", "version": 1, "began": "\\ud800", "stacks": []}',
     ],
 )
 def test_what_is_no_report_is_refused(file: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.errors import PlanError, RefusedError, StackError
+from cloud_siem.jsontext import parsed
 from cloud_siem.report.as_markdown import escaped
 from cloud_siem.report.writing import write_text
 from cloud_siem.review import Change, Effect, Review, review_plan
@@ -84,7 +85,7 @@ def _read(name: str) -> object:
         text = sys.stdin.read() if name == _STDIN else Path(name).read_text(encoding="utf-8")
         if not text.strip():
             raise PlanError(f"{name} is empty: the preview made no plan, and said why where it ran")
-        plan: object = json.loads(text)
+        plan: object = parsed(text)
     except OSError as error:
         raise PlanError(f"{name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -5,12 +5,12 @@ Strictly: what is not as ``as_json`` wrote it is refused, since it decides what 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from cloud_siem.errors import CloudSiemError
+from cloud_siem.jsontext import parsed
 from cloud_siem.report.as_json import FORMAT, VERSION
 
 Json = Mapping[str, object]
@@ -40,7 +40,7 @@ def read_report(path: str, what: str, missing: str, parse: Callable[[Json], T]) 
         why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise CloudSiemError(f"{what} {path}: it cannot be read: {why}") from None
     try:
-        report = json.loads(text)
+        report = parsed(text)
         _check(report, what, path)
         return parse(report)
     except (ValueError, RecursionError, Strange):
