@@ -65,6 +65,7 @@ class Client:
         ("nonsense", "missing port number in address 'nonsense'"),
         ("http://127.0.0.1:1", "unknown address scheme 'http'"),
     ],
+    ids=["nobody", "no address", "no scheme of its"],
 )
 def test_a_scheduler_that_is_not_there_is_told_and_nothing_is_started(
     address: str, why: str, monkeypatch: pytest.MonkeyPatch

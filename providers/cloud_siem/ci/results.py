@@ -6,13 +6,13 @@ findings. Both become the outputs of a job and decide what is posted.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloud_siem.drift import DEFAULT_FAIL_ON
 from cloud_siem.errors import CloudSiemError
+from cloud_siem.jsontext import parsed
 from cloud_siem.report.reading import Json, Strange, entries, read_report
 
 # --- reviews --------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ def read_review(path: str) -> Reviewed:
     :raises CloudSiemError: it cannot be read, or is something else.
     """
     try:
-        review = json.loads(Path(path).read_text(encoding="utf-8"))
+        review = parsed(Path(path).read_text(encoding="utf-8"))
         return _reviewed(review)
     except OSError as error:
         raise CloudSiemError(f"review {path}: it cannot be read: {error.strerror}") from None

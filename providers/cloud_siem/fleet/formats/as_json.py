@@ -16,6 +16,7 @@ from typing import Any
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.fleet.rollup import Rollup
 from cloud_siem.fleet.tasks import Operation, Result, Status
+from cloud_siem.jsontext import parsed
 from cloud_siem.version import __version__
 
 FORMAT = "cloud-siem fleet"
@@ -39,7 +40,7 @@ def read_rollup(file: Path) -> Rollup:
     :raises CloudSiemError: it cannot be read, or is none.
     """
     try:
-        found: object = json.loads(file.read_text(encoding="utf-8"))
+        found: object = parsed(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise CloudSiemError(f"{file} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
