@@ -20,6 +20,8 @@ from typing import Any, Self
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LIVE = "CLOUD_SIEM_LIVE"
 """Names the account, region, product and log of the tests that run against a real account."""
@@ -117,6 +119,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if live is not (item.get_closest_marker("live") is not None):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+# --- workers -------------------------------------------------------------------------------------
+
+
+class Scheduler(LoadScopeScheduling):  # type: ignore[misc] # it comes without types
+    """Gives each worker one test after the other, and all of some modules to one worker.
+
+    pytest-xdist has a mark for that, `xdist_group`, which has no effect with pytest 9.2 and later.
+    """
+
+    TOGETHER = (
+        "tests/browser/test_page.py",  # one browser is enough
+        "tests/pipelines/test_github.py",  # these follow one another
+        "tests/pipelines/test_gitlab.py",
+        "tests/pipelines/test_operator.py",
+    )
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in self.TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler | None:
+    """Called where `--dist` was given; the other ways of distributing stay as they are."""
+    return Scheduler(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 # --- golden files --------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ from tests.report.reports import (
     with_news,
 )
 
-pytestmark = pytest.mark.xdist_group("browser")  # one browser is enough
 SENTENCES = [one.sentence for one in FINDINGS]
 MANY = replace(
     EVERYTHING,

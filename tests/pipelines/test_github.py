@@ -14,7 +14,7 @@ from tests.ci.fake_platform import REQUEST, FakeGitHub, Reply
 from tests.pipelines.github import Run
 from tests.pipelines.site import STACK, Site
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("pipelines-github")]
+pytestmark = pytest.mark.engine
 
 OPEN = {
     "actiontrail": {"cloud_siem_trail_actiontrail": "open"},

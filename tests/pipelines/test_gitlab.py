@@ -15,7 +15,7 @@ from tests.ci.fake_platform import FakeGitLab
 from tests.pipelines.gitlab import Pipeline
 from tests.pipelines.site import STACK, Site
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("pipelines-gitlab")]
+pytestmark = pytest.mark.engine
 
 OPEN = {
     "oss": {

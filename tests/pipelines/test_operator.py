@@ -17,8 +17,6 @@ from tests.engine.engine import ROOT
 from tests.pipelines.site import Ran, Site
 from tests.pipelines.test_lint import run
 
-pytestmark = pytest.mark.xdist_group("pipelines-operator")  # the last ones follow one another
-
 SHIPPED = ROOT / "pipelines" / "operator"
 CRD = "CLOUD_SIEM_STACK_CRD"
 """Names the file of the operator's CustomResourceDefinition, which is not part of this project."""
