@@ -13,6 +13,7 @@ from cloud_siem.errors import CloudSiemError
 from cloud_siem.history import newest_of
 
 STACKS = ("stacks/Pulumi.a.yaml", "stacks/Pulumi.b_b.yaml", "stacks/other.txt")
+TEXT = 'config:\n  cloud-siem:account: "1130916744880000"\n  cloud-siem:region: cn-hangzhou\n'
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -33,7 +34,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     origin, clone = tmp_path / "origin", tmp_path / "clone"
     (origin / "stacks").mkdir(parents=True)
     for name in STACKS:
-        (origin / name).write_text(name)
+        (origin / name).write_text(TEXT if name.endswith(".yaml") else name)
     git(origin, "init", "--quiet", "--initial-branch=main")
     commit(origin)
     git(tmp_path, "clone", "--quiet", str(origin), str(clone))
@@ -42,11 +43,8 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_stacks_are_named(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One a line, or on one line for a matrix."""
-    assert main(["stacks"]) == 0
-    assert capsys.readouterr().out == "a\nb_b\n"
-
-    assert main(["stacks", "--json"]) == 0
+    """On one line, for a matrix."""
+    assert main(["fleet", "list", "--names"]) == 0
     line = capsys.readouterr().out
     assert (json.loads(line), line.count("\n")) == (["a", "b_b"], 1)
 
@@ -55,10 +53,13 @@ def test_a_file_that_can_be_no_stacks_is_told(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A matrix would run something with its name."""
-    (clone / "stacks" / "Pulumi.$(id).yaml").touch()
+    (clone / "stacks" / "Pulumi.$(id).yaml").write_text(TEXT)
 
-    assert main(["stacks", "--json"]) == 1
-    assert "stacks/Pulumi.$(id).yaml: this is no stack's name" in capsys.readouterr().err
+    assert main(["fleet", "list", "--names"]) == 1
+    assert (
+        "stacks/Pulumi.$(id).yaml: the file's name is not that of a stack file"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_removed_stack_is_told_with_what_becomes_of_it(
@@ -69,7 +70,7 @@ def test_a_removed_stack_is_told_with_what_becomes_of_it(
     git(clone, "rm", "--quiet", "stacks/other.txt")
     commit(clone)
 
-    assert main(["stacks", "--removed-since", "HEAD^1", "--into", "removed"]) == 0
+    assert main(["fleet", "removed", "HEAD^1", "--into", "removed"]) == 0
     told = capsys.readouterr().out
     assert Path("removed/review.md").read_text() == told
     assert json.loads(Path("removed/review.json").read_text())["failure"], "told also by itself"
@@ -83,7 +84,7 @@ def test_where_none_is_removed_nothing_is_told(
 ) -> None:
     commit(clone)
 
-    assert main(["stacks", "--removed-since", "HEAD^1", "--into", "removed"]) == 0
+    assert main(["fleet", "removed", "HEAD^1", "--into", "removed"]) == 0
     assert capsys.readouterr().out == ""
     assert not Path("removed").exists()
 
@@ -94,9 +95,9 @@ def test_what_could_not_be_written_is_a_sentence(
     git(clone, "rm", "--quiet", STACKS[0])
     commit(clone)
 
-    assert main(["stacks", "--removed-since=HEAD^1", "--into", STACKS[1]]) == 1
+    assert main(["fleet", "removed", "HEAD^1", "--into", STACKS[1]]) == 1
     assert f"the folder {STACKS[1]} cannot be made: File exists" in capsys.readouterr().err
-    assert main(["stacks", "--into", "x"]) == 2
+    assert main(["fleet", "removed", "--into", "x"]) == 2
 
 
 @pytest.mark.parametrize("since", ["HEAD^1", "--output=x"])
@@ -104,7 +105,7 @@ def test_a_commit_that_is_not_there_is_told_with_what_to_do(
     clone: Path, since: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A shallow checkout has no earlier one; and what looks like an option is none."""
-    assert main(["stacks", f"--removed-since={since}"]) == 1
+    assert main(["fleet", "removed", "--", since]) == 1
 
     told = capsys.readouterr().err
     assert told.startswith("git diff: fatal: ")

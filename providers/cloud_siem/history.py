@@ -1,6 +1,6 @@
 """What git knows of the checked-out commit: what is gone since another one, and what is newer.
 
-Called by ``cloud-siem stacks`` and ``fresh``, in pipelines. Only git itself knows either.
+Called by ``cloud-siem fleet removed`` and ``fresh``, in pipelines. Only git itself knows either.
 """
 
 from __future__ import annotations

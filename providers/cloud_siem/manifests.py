@@ -1,8 +1,8 @@
 """``Stack`` -> what the Pulumi Kubernetes Operator is told to keep: one resource for each stack.
 
-Pure; called by ``cloud-siem manifests``. The operator applies each new commit by itself and asks
-nobody. So what it writes here closes nothing: a deleted resource is not destroyed, and an update
-may close nothing until somebody raises the limit in the resource, for as long as it takes.
+Pure; called by ``cloud-siem fleet manifests``. The operator applies each new commit by itself and
+asks nobody. So what it writes here closes nothing: a deleted resource is not destroyed, and an
+update may close nothing until somebody raises the limit in the resource, for as long as it takes.
 """
 
 from __future__ import annotations

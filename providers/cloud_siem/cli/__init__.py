@@ -65,16 +65,6 @@ COMMANDS = (
         help="say what a saved preview opens and closes, and whether it may",
     ),
     Command(
-        name="stacks",
-        module="cloud_siem.cli.stacks",
-        help="name the stacks of this project, or those removed",
-    ),
-    Command(
-        name="manifests",
-        module="cloud_siem.cli.manifests",
-        help="print the Kubernetes operator's resource for each stack",
-    ),
-    Command(
         name="fresh",
         module="cloud_siem.cli.fresh",
         help="say whether this commit is its branch's newest",

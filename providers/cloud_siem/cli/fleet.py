@@ -17,6 +17,8 @@ COMMANDS = {
     "up": ("fleet_run", "preview, review all plans together, then update what they say"),
     "refresh": ("fleet_run", "record what the accounts show"),
     "accounts": ("fleet_accounts", "show which members have no stack, and write one for each"),
+    "removed": ("fleet_removed", "say which stacks' files are gone, and what becomes of them"),
+    "manifests": ("fleet_manifests", "print the Kubernetes operator's resource for each stack"),
     "merge": ("fleet_merge", "make one roll-up of the result files of several shards"),
 }
 """By name, the module in this package and one line."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.selecting import add_selection_options, chosen
+from cloud_siem.errors import CloudSiemError
 from cloud_siem.fleet.fleets import Chosen
 from cloud_siem.stack import Stack
 from cloud_siem.wording import counted, printable
@@ -17,13 +18,27 @@ _HEADER = ("STACK", "ACCOUNT", "REGION", "VIEW", "DECLARED", "TAGS")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_selection_options(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON, for a pipeline's matrix")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument(
+        "--names", action="store_true", help="their names, as one line of JSON for a matrix"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     found = chosen(args)
+    if args.names:
+        return _names(found)
     print(_json(found) if args.json else _text(found))
     return ExitCode.ERROR if found.faults else ExitCode.OK
+
+
+def _names(found: Chosen) -> int:
+    """All of them or none: what is not in a matrix is not looked after, and nobody sees it."""
+    if found.faults:
+        raise CloudSiemError("\n".join(one for all_ in found.faults.values() for one in all_))
+    print(json.dumps([one.name for one in found.stacks]))
+    return ExitCode.OK
 
 
 def _text(found: Chosen) -> str:

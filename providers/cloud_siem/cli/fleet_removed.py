@@ -1,14 +1,13 @@
-"""``cloud-siem stacks``: which stacks this project has, and which it has no more; for pipelines."""
+"""``cloud-siem fleet removed``: what a commit had and this one has not; for pipelines."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.review import as_json
-from cloud_siem.cli.stackfiles import FOLDER, PATTERN, all_files
+from cloud_siem.cli.stackfiles import FOLDER, PATTERN
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.history import removed_since
 from cloud_siem.loading import name_of
@@ -18,44 +17,22 @@ from cloud_siem.review import Review
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--json", action="store_true", help="one line, such as a matrix takes")
-    chosen.add_argument(
-        "--removed-since",
-        metavar="COMMIT",
-        help="those whose files that commit has and this one has not, and what becomes of them",
-    )
+    parser.add_argument("since", metavar="COMMIT", help="that has the files which this one has not")
     parser.add_argument(
         "--into",
         metavar="FOLDER",
         help="where something is removed, write it there as review.md and review.json, too: of the"
         " same form as `cloud-siem review` writes, for the same comment",
     )
-    parser.epilog = "Without an option, one name a line. Run it in the project's folder."
-    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.into and not args.removed_since:
-        args.usage_error("--into needs --removed-since")
-    if args.removed_since:
-        gone = removed_since(args.removed_since, f"{FOLDER}/{PATTERN}", Path.cwd())
-        files = [file for file in gone if name_of(file)]
-        told = "\n\n".join(_told(file) for file in files)
-        print(told, end="\n" if told else "")
-        if told and args.into:
-            _write(Path(args.into), told)
-        return ExitCode.OK
-    names = [_named(file) for file in all_files()]
-    print(json.dumps(names) if args.json else "\n".join(names))
+    gone = removed_since(args.since, f"{FOLDER}/{PATTERN}", Path.cwd())
+    told = "\n\n".join(_told(file) for file in gone if name_of(file))
+    print(told, end="\n" if told else "")
+    if told and args.into:
+        _write(Path(args.into), told)
     return ExitCode.OK
-
-
-def _named(file: str) -> str:
-    name = name_of(file)
-    if not name:
-        raise CloudSiemError(f"{file}: this is no stack's name; `cloud-siem validate` says more")
-    return name
 
 
 def _told(file: str) -> str:

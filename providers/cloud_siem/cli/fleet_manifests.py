@@ -1,4 +1,4 @@
-"""``cloud-siem manifests``: print the Kubernetes operator's resources, one for each stack file."""
+"""``cloud-siem fleet manifests``: print the Kubernetes operator's resources, one for each stack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cloud_siem.machine import project
 from cloud_siem.manifests import Source, manifests
 
 _HEAD = """\
-# Written by `cloud-siem manifests`; the operator applies what the stack files of this branch say.
+# Written by `cloud-siem fleet manifests`; the operator applies what this branch's stack files say.
 # Deleting one of these closes nothing, and so does an update: docs/gitops.md tells how to allow it.
 """
 
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--private", action="store_true", help="cloning takes the token of a secret"
     )
-    parser.epilog = "cloud-siem manifests ... > pipelines/operator/stacks.yaml"
+    parser.epilog = "cloud-siem fleet manifests ... > pipelines/operator/stacks.yaml"
 
 
 def run(args: argparse.Namespace) -> int:

@@ -32,7 +32,7 @@ def test_the_shipped_resources_are_what_it_prints(
         "--private",
     ]
 
-    assert main(["manifests", *more]) == 0
+    assert main(["fleet", "manifests", *more]) == 0
     assert capsys.readouterr().out == shipped
 
 
@@ -55,6 +55,6 @@ def test_what_is_missing_is_told_and_nothing_printed(
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
 
-    assert main(["manifests", *GIVEN]) == 1
+    assert main(["fleet", "manifests", *GIVEN]) == 1
     told = capsys.readouterr()
     assert (said in told.err, told.out) == (True, "")
