@@ -94,12 +94,15 @@ class Elsewhere:
 @pytest.fixture
 def elsewhere(tmp_path: Path, pulumi_home: Path) -> Iterator[Elsewhere]:
     """Two accounts, and what a worker has."""
+    aside = tmp_path / "tmp"
+    aside.mkdir()
     with EmulatorServer(World.build(accounts=2)) as siem, s3_server(tmp_path) as s3:
         key = siem.key()
         environment = {
             **os.environ,
             **AWS,
             "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
+            "TMPDIR": str(aside),  # where a killed worker leaves what it cannot take away any more
             "PYTHONPATH": str(without_pip(pulumi_home)),
             "PULUMI_HOME": str(pulumi_home),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
