@@ -36,7 +36,6 @@ from cloud_siem.origin import commit_of
 from cloud_siem.report.writing import replace_file
 from cloud_siem.stack import Stack
 from cloud_siem.survey import Survey, each
-from cloud_siem.wording import counted
 
 READY = (Status.TO_CHANGE, Status.UNCHANGED)
 """The preview came to its end. One with nothing to change is updated, too: its program or settings
@@ -303,9 +302,3 @@ def _after(preview: Result, update: Result) -> Result:
         changes=preview.changes,
         log=f"{preview.log}\n{update.log}",
     )
-
-
-def left_over(rollup: Rollup) -> str:
-    """What a person is told of the stacks that were not started; empty where all were."""
-    left = rollup.left
-    return f"{counted(len(left), 'stack')} not started: {', '.join(left)}" if left else ""
