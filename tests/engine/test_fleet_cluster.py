@@ -149,6 +149,8 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_the_lock_of_its_engine_wa
     assert [row["status"] for row in rows if row["status"] not in ("changed", "unchanged")] == []
     assert sum("its worker was lost once" in " ".join(row["notes"]) for row in rows) == 1
     assert elsewhere.opens() == 2
+    looks, workers, accounts = 2, 2, 2
+    assert elsewhere.siem.counts().actions["AssumeRole"] <= looks + workers * accounts
     assert elsewhere.s3.keys("/locks/") == []
     assert all("encryptionsalt: " in file.read_text() for file in project.glob("stacks/*"))
     secrets = {name: env[name] for name in SECRET}

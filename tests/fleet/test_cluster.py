@@ -186,12 +186,12 @@ def test_whoever_finds_the_mark_of_a_task_knows_that_a_worker_was_lost(
 
     seen: list[bool] = []
 
-    def running(task: Task) -> Result:
+    def running(task: Task, _session: object) -> Result:
         seen.append(task.again)
         return Result(stack=task.stack, status=Status.CHANGED)
 
     monkeypatch.setattr(module, "_dask", lambda: type("dask", (), {"Event": Event}))
-    monkeypatch.setattr(module, "run", running)
+    monkeypatch.setattr(module, "run_with", running)
     task = Task(stack="one", operation=Operation.UP, text="")
     first = module.run_on_worker(task, "mark")
     marks.add("mark")  # as a worker that died in the middle leaves it
