@@ -61,7 +61,7 @@ class Client:
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        (nobody().replace("http", "tcp"), "Timed out"),
+        (nobody().replace("http", "tcp"), "within 0.3 s. Nothing"),
         ("nonsense", "missing port number in address 'nonsense'"),
         ("http://127.0.0.1:1", "unknown address scheme 'http'"),
     ],

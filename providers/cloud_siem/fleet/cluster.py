@@ -72,10 +72,10 @@ def _connected(address: str) -> Iterator[Any]:
         # Before there is a client: one that cannot connect complains for as long as it lives.
         kind = asyncio.run(asyncio.wait_for(_kind(dask, address), CONNECT_S))
     except (OSError, ValueError) as error:
+        why = "" if isinstance(error, TimeoutError) else f" ({error})"
         raise CloudSiemError(
-            f"no Dask scheduler answers at {address} within {CONNECT_S} s"
-            f" ({str(error) or type(error).__name__}). Nothing was started. Check the address, and"
-            " that the cluster runs."
+            f"no Dask scheduler answers at {address} within {CONNECT_S} s{why}. Nothing was"
+            " started. Check the address, and that the cluster runs."
         ) from None
     if kind != "Scheduler":
         raise CloudSiemError(f"at {address} is no Dask scheduler but a {kind}; nothing was started")
