@@ -17,7 +17,6 @@ from cloud_siem.fleet.running import run
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task, portable
 from cloud_siem.version import __version__
 from tests.canaries import leaks
-from tests.conftest import nobody
 from tests.fleet.machines import scheduler
 
 CANARIES = {
@@ -61,7 +60,7 @@ class Client:
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        (nobody().replace("http", "tcp"), "within 0.3 s. Nothing"),
+        ("tcp://127.0.0.1:1", "within 0.3 s. Nothing"),  # where nobody listens
         ("nonsense", "missing port number in address 'nonsense'"),
         ("http://127.0.0.1:1", "unknown address scheme 'http'"),
     ],
