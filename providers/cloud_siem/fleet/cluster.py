@@ -72,7 +72,8 @@ def _connected(address: str) -> Iterator[Any]:
         # Before there is a client: one that cannot connect complains for as long as it lives.
         kind = asyncio.run(asyncio.wait_for(_kind(dask, address), CONNECT_S))
     except (OSError, ValueError) as error:
-        why = "" if isinstance(error, TimeoutError) else f" ({error})"
+        # Of a connection that was not made there is no more to say than that.
+        why = f" ({error})" if isinstance(error, ValueError) else ""
         raise CloudSiemError(
             f"no Dask scheduler answers at {address} within {CONNECT_S} s{why}. Nothing was"
             " started. Check the address, and that the cluster runs."
