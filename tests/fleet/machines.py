@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 BUCKET = "state"
@@ -73,8 +74,11 @@ class S3:
     @property
     def holders(self) -> set[int]:
         """The processes that hold a stack's lock, as the engine has noted them."""
-        locks = (json.loads(self._ask("GET", f"/{BUCKET}/{key}")) for key in self.keys("/locks/"))
-        return {lock["pid"] for lock in locks}
+        found = set()
+        for key in self.keys("/locks/"):
+            with suppress(HTTPError):  # given back meanwhile
+                found.add(json.loads(self._ask("GET", f"/{BUCKET}/{key}"))["pid"])
+        return found
 
     def make_bucket(self) -> None:
         self._ask("PUT", f"/{BUCKET}")

@@ -17,7 +17,6 @@ from cloud_siem.fleet.running import run
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task, portable
 from cloud_siem.version import __version__
 from tests.canaries import leaks
-from tests.conftest import nobody
 from tests.fleet.machines import scheduler
 
 CANARIES = {
@@ -61,7 +60,7 @@ class Client:
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        (nobody().replace("http", "tcp"), "Timed out"),
+        ("tcp://127.0.0.1:1", "within 0.3 s. Nothing"),  # where nobody listens
         ("nonsense", "missing port number in address 'nonsense'"),
         ("http://127.0.0.1:1", "unknown address scheme 'http'"),
     ],
@@ -187,12 +186,12 @@ def test_whoever_finds_the_mark_of_a_task_knows_that_a_worker_was_lost(
 
     seen: list[bool] = []
 
-    def running(task: Task) -> Result:
+    def running(task: Task, _session: object) -> Result:
         seen.append(task.again)
         return Result(stack=task.stack, status=Status.CHANGED)
 
     monkeypatch.setattr(module, "_dask", lambda: type("dask", (), {"Event": Event}))
-    monkeypatch.setattr(module, "run", running)
+    monkeypatch.setattr(module, "run_with", running)
     task = Task(stack="one", operation=Operation.UP, text="")
     first = module.run_on_worker(task, "mark")
     marks.add("mark")  # as a worker that died in the middle leaves it

@@ -8,6 +8,7 @@
     running     one task: one run of the real engine, through ``engine``, its one door
     executing   many tasks on any ``concurrent.futures`` executor
     cluster     the executor of a Dask cluster: workers that share no disk with us
+    sessions    the roles that such a worker has assumed
     rails       all previews together: whether the fleet may go on                        (pure)
     fleets      list, preview, up and refresh, in their order
     rollup      what became of every stack, and its formats

@@ -23,8 +23,9 @@ from typing import Any
 from uuid import uuid4
 
 from cloud_siem.errors import CloudSiemError
-from cloud_siem.fleet.executing import Workers, moved
+from cloud_siem.fleet.executing import Workers, moved, run_with
 from cloud_siem.fleet.running import run
+from cloud_siem.fleet.sessions import Sessions
 from cloud_siem.fleet.tasks import Result, Task
 from cloud_siem.wording import counted
 
@@ -71,10 +72,11 @@ def _connected(address: str) -> Iterator[Any]:
         # Before there is a client: one that cannot connect complains for as long as it lives.
         kind = asyncio.run(asyncio.wait_for(_kind(dask, address), CONNECT_S))
     except (OSError, ValueError) as error:
+        # Of a connection that was not made there is no more to say than that.
+        why = f" ({error})" if isinstance(error, ValueError) else ""
         raise CloudSiemError(
-            f"no Dask scheduler answers at {address} within {CONNECT_S} s"
-            f" ({str(error) or type(error).__name__}). Nothing was started. Check the address, and"
-            " that the cluster runs."
+            f"no Dask scheduler answers at {address} within {CONNECT_S} s{why}. Nothing was"
+            " started. Check the address, and that the cluster runs."
         ) from None
     if kind != "Scheduler":
         raise CloudSiemError(f"at {address} is no Dask scheduler but a {kind}; nothing was started")
@@ -134,12 +136,16 @@ class _Executor(Executor):
         return submitted
 
 
+_sessions = Sessions()
+"""Of the worker that this process is, should it be one."""
+
+
 def run_on_worker(task: Task, mark: str) -> Result:
     """Run a task on a worker; ``mark`` is its own, so that a second start of it is known."""
     begun = _dask().Event(mark)
     again = begun.is_set()
     begun.set()
-    result = run(replace(task, again=task.again or again))
+    result = run_with(replace(task, again=task.again or again), _sessions.of)
     with suppress(Exception):  # the scheduler is gone, and the mark with it
         begun.clear()
     return moved(result, 1) if again else result

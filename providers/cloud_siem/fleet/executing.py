@@ -95,11 +95,12 @@ def execute(
 def _submitted(task: Task, workers: Workers, session: Session) -> Future[Result]:
     if workers.here:
         # The session is asked for on the worker's thread: assuming a role takes its time.
-        return workers.executor.submit(_run_here, task, session)
+        return workers.executor.submit(run_with, task, session)
     return workers.executor.submit(run, replace(task, folder=""))
 
 
-def _run_here(task: Task, session: Session) -> Result:
+def run_with(task: Task, session: Session) -> Result:
+    """Run a task with the credentials that it is to have; never raises."""
     try:
         credentials = session(task)
     except CloudSiemError as error:

@@ -1,6 +1,6 @@
 """One task: one run of the real engine. Called by ``executing``, here or on a worker elsewhere.
 
-1. The project's folder: the one that the task names, where nothing is different there; else one
+1. The project's folder: the one that the task names, as a person would run it there; else one
    made of the task's texts, and gone afterwards.
 2. The engine runs. What may pass is waited out: a lock that somebody else holds, and throttling,
    as long as nothing was written. A lock that nobody holds any more is told, with the way out; it

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import urlsplit
 
-from cloud_siem.settings import BY_CONFIG_KEY, ENVIRON_PREFIX, PREFIX
+from cloud_siem import tally
+from cloud_siem.settings import ASSUMED, BY_CONFIG_KEY, ENVIRON_PREFIX, PREFIX
 
 LIMIT_S = 3600.0
 """Seconds; a run of the engine that takes longer hangs, and is asked to end."""
@@ -21,7 +22,8 @@ PATIENCE_S = 120.0
 """Seconds; so long a lock that somebody else holds, or throttling, is waited out."""
 
 BACKEND = "PULUMI_BACKEND_URL"
-_EXTERNAL_ID = BY_CONFIG_KEY[f"{PREFIX}roleExternalId"].environ_name
+_STAYS = (BY_CONFIG_KEY[f"{PREFIX}roleExternalId"].environ_name, ASSUMED, tally.ENVIRON_NAME)
+"""Of our variables: a secret, and what is about one process on one machine."""
 _SECRET = re.compile(r"secret|password|token|key", re.IGNORECASE)
 _OURS = re.compile(rf"{ENVIRON_PREFIX}[A-Z_]+")
 
@@ -76,7 +78,9 @@ class Task:
 
     def __post_init__(self) -> None:
         if kept := self.environment.keys() - portable(self.environment).keys():
-            raise ValueError(f"a task never carries {', '.join(sorted(kept))}: it may be secret")
+            raise ValueError(
+                f"a task never carries {', '.join(sorted(kept))}: it stays where it is"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +119,7 @@ def portable(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if (_OURS.fullmatch(name) and name != _EXTERNAL_ID)
+        if (_OURS.fullmatch(name) and name not in _STAYS)
         or (name == BACKEND and not _has_password(value))
     }
 
