@@ -99,15 +99,22 @@ class _Project:
             self._wait_for_its_moment(random, update, since, writes)
             seen = self.siem.all(since=since)
             died = self._kill(victim, update)
-            if victim == EMULATOR:
+            if died and victim == EMULATOR:
                 self.siem.start()
                 self._slow()
-            update.wait(PATIENCE_S)
+                since = 0  # it has begun a new log
+            else:
+                seen = []
+            try:
+                update.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                update.kill()
+                raise
         _wait_for(lambda: not self._processes(PROVIDER))
         with_them = " without checkpoints" if environment else ""
         self.count[f"{victim} killed{with_them}" if died else "over before it was killed"] += 1
 
-        return seen if victim == EMULATOR else self.siem.all(since=since)
+        return [*seen, *self.siem.all(since=since)]
 
     def _wait_for_its_moment(
         self, random: Random, update: subprocess.Popen[bytes], since: int, writes: int

@@ -260,7 +260,7 @@ def _step(step: Mapping[str, Any], at: int) -> _Step:
 def _state(state: object) -> Mapping[str, Any]:
     """What the plan has of a resource before or after; nothing where there is none."""
     if not isinstance(state or {}, dict):
-        raise TypeError(f"{state!r} is no state")
+        raise TypeError(f"{type(state).__name__} is no state of a resource")
     return state or {}  # type: ignore[return-value]
 
 
