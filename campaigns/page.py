@@ -55,7 +55,10 @@ _HEAD = """\
 # Reliability
 
 Written by `make campaign`; do not edit. Each campaign tries for long to prove one claim wrong.
-`make test` has the short form of each, and every fault in every verb (tests/test_faults.py).
+`make test` has the first rounds of those that need no engine, and every fault in every verb
+(tests/test_faults.py). Faults are [the emulator's](emulator.md#faults); certificates of another
+host and reads that show the past, which no single look can tell from the truth, are in the tests
+alone.
 
 A failure is told with its seed, and comes back with it: `make campaign ARGS="random --seed N
 --rounds 1"`. What is mended is kept as a test (CONTRIBUTING.md).

@@ -153,7 +153,7 @@ FORGETTING = Campaign(
 )
 ENGINE = Campaign(
     name="random-engine",
-    claim="The same, on the real engine.",
+    claim="What holds on the harness holds on the real engine, faults and all.",
     rounds=50,
     unit="sequence",
     run=_on_engine,

@@ -32,11 +32,15 @@ BACKLOG = 1024
 """Connections that may wait to be accepted: async SDK clients open one per call."""
 
 
+def _is_our_mistake(record: logging.LogRecord) -> bool:
+    """Only these deserve a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    # What is no HTTP was answered with 400; who left in the middle wants no answer.
+    return not isinstance(error, HttpProcessingError | ConnectionError)
+
+
 _LOGGER = logging.getLogger("siem_emulator")
-# What is no HTTP was answered with 400; only our own mistakes deserve a traceback.
-_LOGGER.addFilter(
-    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-)
+_LOGGER.addFilter(_is_our_mistake)
 
 
 class NotLoopbackError(ValueError):

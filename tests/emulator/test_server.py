@@ -112,6 +112,19 @@ def test_a_caller_that_leaves_in_the_middle_does_no_harm(
     assert client.call("ListDelivery").status == 200
 
 
+def test_a_caller_that_is_killed_within_its_body_is_no_traceback(
+    siem: EmulatorServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = client.signed("POST", "/", client.headers("OpenDelivery", body=b"x" * 99))
+    text = "POST / HTTP/1.1\r\n" + "".join(f"{name}: {v}\r\n" for name, v in headers.items())
+    with socket.create_connection(("127.0.0.1", siem.address.port)) as killed:
+        killed.sendall(f"{text}Content-Length: 99\r\n\r\nxxx".encode())
+        client.call("ListDelivery")
+    siem.stop()
+
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(
     "noise", [b"garbage\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: abc\r\n\r\n", b"\0\0\r\n"]
 )
