@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -119,11 +120,11 @@ def test_what_gitlab_may_run_is_every_stack_there_is() -> None:
     """The one list that is written by hand."""
     (entry,) = gitlab.shipped()[".stacks"]
     listed = subprocess.run(
-        [sys.executable, "-m", "cloud_siem.cli", "stacks"],
+        [sys.executable, "-m", "cloud_siem.cli", "fleet", "list", "--names"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert entry["STACK"] == listed.stdout.split()
+    assert entry["STACK"] == json.loads(listed.stdout)
