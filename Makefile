@@ -2,7 +2,7 @@
 # PYTHON names the Python to set up with: make PYTHON=python3.12 up. ARGS is handed on.
 PYTHON ?= python3
 BIN := .venv/bin
-WORKERS := -n auto --maxprocesses 4 --dist loadgroup
+WORKERS := -n auto --dist loadgroup
 COVERAGE := --cov --cov-report=term
 LEFTOVERS := .venv .demo .coverage .coverage.* htmlcov dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 

@@ -143,6 +143,12 @@ class Scheduler(LoadScopeScheduling):  # type: ignore[misc] # it comes without t
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: most tests wait for other processes much of their time."""
+    return min(len(os.sched_getaffinity(0)) + 1, 4)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler | None:
     """Called where `--dist` was given; the other ways of distributing stay as they are."""
     return Scheduler(config, log) if config.getvalue("dist") == "loadgroup" else None
