@@ -19,7 +19,7 @@ from cloud_siem.fleet.executing import execute
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task
 from siem_emulator import EmulatorServer, World
 from tests.canaries import leaks_in
-from tests.engine.engine import ROOT, without_pip
+from tests.engine.engine import ROOT, clean_environment, without_pip
 from tests.fleet.machines import (
     AWS,
     S3,
@@ -99,8 +99,10 @@ def elsewhere(tmp_path: Path, pulumi_home: Path) -> Iterator[Elsewhere]:
     with EmulatorServer(World.build(accounts=2)) as siem, s3_server(tmp_path) as s3:
         key = siem.key()
         environment = {
-            **os.environ,
+            **clean_environment(),
             **AWS,
+            "HOME": str(tmp_path),
+            "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
             "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
             "TMPDIR": str(aside),  # where a killed worker leaves what it cannot take away any more
             "PYTHONPATH": str(without_pip(pulumi_home)),

@@ -15,6 +15,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from tests.engine.engine import clean_environment
+
 BUCKET = "state"
 AWS = {"AWS_ACCESS_KEY_ID": "testid-s3", "AWS_SECRET_ACCESS_KEY": "testsecret-s3-0001"}
 """What the server takes, and everybody who uses the backend needs."""
@@ -94,7 +96,7 @@ class S3:
 @contextmanager
 def s3_server(folder: Path) -> Iterator[S3]:
     log = folder / "s3.log"
-    with started([sys.executable, "-m", "moto.server", "--port", "0"], log, os.environ):
+    with started([sys.executable, "-m", "moto.server", "--port", "0"], log, _own(folder)):
         until(lambda: _URL.search(log.read_text()), "the S3 server")
         server = S3(_URL.findall(log.read_text())[0])
         server.make_bucket()
@@ -113,7 +115,7 @@ def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     file = folder / "scheduler.json"
     command = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     with started(
-        _dask(*command, "--scheduler-file", str(file)), folder / "scheduler.log", os.environ
+        _dask(*command, "--scheduler-file", str(file)), folder / "scheduler.log", _own(folder)
     ) as process:
         until(file.is_file, "the scheduler")
         until(lambda: file.read_text().endswith("}"), "its address")
@@ -130,6 +132,11 @@ def worker(
     with started(_dask(*command, "--local-directory", str(folder / name)), log, env) as process:
         until(lambda: b"Registered to" in log.read_bytes(), f"worker {name}")
         yield process
+
+
+def _own(folder: Path) -> dict[str, str]:
+    """An environment without anything of the person's, and without coverage: it takes its time."""
+    return clean_environment() | {"HOME": str(folder)}
 
 
 def _dask(*words: str) -> list[str]:
