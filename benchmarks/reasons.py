@@ -4,11 +4,10 @@ WHY = {
     "unchanged": (
         "The provider's verbs are not it: no call is made, and their process costs what the floor's"
         " does but for an import (see the profiles). It is the program. The gate is an explicit"
-        " dependency of every delivery; the bookend makes an `Output.all` of three parts for each"
-        " delivery, and has all of them once more as explicit dependencies. Each of the two costs"
-        " the program about as many asyncio tasks as registering the deliveries does (see the"
-        " ladder). The rest is our import, the reading of the stack file and longer stack traces,"
-        " which Pulumi's SDK collects for each resource."
+        " dependency of every delivery; the bookend waits for one value of each delivery, and for"
+        " one of the gate about each. Both are asyncio tasks of the program, which registering the"
+        " deliveries needs as well. The rest is our import, the reading of the stack file and"
+        " longer stack traces, which Pulumi's SDK collects for each resource."
     ),
     "refresh": (
         "Before the first read can be answered, the provider process imports the Alibaba Cloud SDK"

@@ -71,8 +71,9 @@ def to_markdown(report: Report) -> str:
 _HEAD = """\
 # Benchmarks
 
-Written by `make bench`; do not edit. `make bench-quick` prints the small measures in under two
-minutes and writes nothing here.
+Written by `make bench`; do not edit. A run of some measures (`make bench ARGS="--only drift"`)
+writes theirs anew and leaves the others as an earlier run wrote them. `make bench-quick` prints the
+small measures in under two minutes and writes nothing here.
 
 The real engine runs on the emulator, on loopback. **The floor** is what the engine itself costs for
 as many plain dynamic resources: same stack file, same inputs and outputs, one resource for each
@@ -89,7 +90,7 @@ of smaller; CPU ratios hold.
 
 
 def _facts(report: Report) -> str:
-    facts = {"date": report.date, "command": f"`{report.command}`", **report.facts}
+    facts = {"date": report.date, "last command": f"`{report.command}`", **report.facts}
     return _table(("", ""), list(facts.items()))
 
 

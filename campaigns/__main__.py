@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,9 @@ PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 
 
 def main() -> int:
+    # A shell that runs this in its background has us ignore Ctrl-C, and all that we start: engines
+    # then wait seconds for each plugin that they ask to end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options = _options()
     RESULTS.mkdir(exist_ok=True)
     facts = machine.facts()

@@ -39,7 +39,7 @@ PAGE = f"""\
 |  |  |
 | --- | --- |
 | date | 2026-01-31 |
-| command | `make bench` |
+| last command | `make bench` |
 | CPU | 2 cores |
 
 ## Goals
