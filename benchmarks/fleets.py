@@ -7,7 +7,6 @@ differs between stacks that declare the same.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections import Counter
@@ -16,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.project import ROOT, EngineError, Run, clean_environment
+from benchmarks.project import ROOT, EngineError, Run, clean_environment, reaching, running
 from benchmarks.usage import measure
 from siem_emulator import EmulatorServer, World
 from siem_emulator.catalog import Catalog
@@ -57,20 +56,11 @@ class Fleet:
 
     def __enter__(self) -> Self:
         self.siem.start()
-        key = self.siem.key()
-        self._environment = clean_environment() | {
-            "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]),
-            "HOME": str(self._folder / "person"),
+        self._environment = {
+            **clean_environment(),
+            **running(self._folder),
+            **reaching(self.siem),
             "PULUMI_HOME": str(self._folder / "person" / ".pulumi"),
-            "PULUMI_BACKEND_URL": f"file://{self._folder / 'backend'}",
-            "PULUMI_CONFIG_PASSPHRASE": "scratch",
-            "PULUMI_SKIP_UPDATE_CHECK": "1",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
-            "ALIBABA_CLOUD_ACCESS_KEY_ID": key.id,
-            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.secret,
-            "CLOUD_SIEM_ENDPOINT": self.siem.url,
-            "CLOUD_SIEM_REQUEST_RATE": "100000",
         }
         first, *others = self.names
         self.pulumi(first, "stack", "init")

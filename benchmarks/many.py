@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.project import EngineError, Run, clean_environment
+from benchmarks.project import EngineError, Run, clean_environment, reaching
 from benchmarks.usage import measure
 from siem_emulator import EmulatorServer, World
 
@@ -56,14 +56,11 @@ class Many:
 
     def __enter__(self) -> Self:
         self.siem.start()
-        key = self.siem.key()
         role = {} if self._members else {"CLOUD_SIEM_ROLE_ARN": ROLE}
-        self._environment = clean_environment() | {
+        self._environment = {
+            **clean_environment(),
+            **reaching(self.siem),
             "HOME": str(self._folder),
-            "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
-            "ALIBABA_CLOUD_ACCESS_KEY_ID": key.id,
-            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.secret,
-            "CLOUD_SIEM_ENDPOINT": self.siem.url,
             "CLOUD_SIEM_REQUEST_RATE": str(self._rate),
             **role,
         }

@@ -63,6 +63,30 @@ def clean_environment() -> dict[str, str]:
     return {n: v for n, v in os.environ.items() if not _NOT_TAKEN_ALONG.fullmatch(n)}
 
 
+def reaching(siem: EmulatorServer) -> dict[str, str]:
+    """How a process reaches an emulator, as its first account, at no pace."""
+    key = siem.key()
+    return {
+        "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": key.id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.secret,
+        "CLOUD_SIEM_ENDPOINT": siem.url,
+        "CLOUD_SIEM_REQUEST_RATE": "100000",
+    }
+
+
+def running(folder: Path) -> dict[str, str]:
+    """How the engine runs in a folder, with a backend there, and off the network."""
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
+        "HOME": str(folder / "person"),
+        "PULUMI_BACKEND_URL": f"file://{folder / 'backend'}",
+        "PULUMI_CONFIG_PASSPHRASE": "scratch",
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """One run of the engine, or of another command on the project."""
@@ -115,23 +139,13 @@ class Project:
 
     def __enter__(self) -> Self:
         self.siem.start()
-        key = self.siem.key()
         self._environment = {
             **clean_environment(),
             **dict(self.subject.environment),
-            "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
+            **running(self._folder),
+            **reaching(self.siem),
             "PYTHONPATH": str(ROOT),
-            "HOME": str(self._folder / "person"),
             "PULUMI_HOME": str(self._home),
-            "PULUMI_BACKEND_URL": f"file://{self._folder / 'backend'}",
-            "PULUMI_CONFIG_PASSPHRASE": "scratch",
-            "PULUMI_SKIP_UPDATE_CHECK": "1",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
-            "ALIBABA_CLOUD_ACCESS_KEY_ID": key.id,
-            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.secret,
-            "CLOUD_SIEM_ENDPOINT": self.siem.url,
-            "CLOUD_SIEM_REQUEST_RATE": "100000",
             "CLOUD_SIEM_CLOSE_LIMIT": "1000",
             "NAIVE_ENDPOINT": self.siem.host,
         }

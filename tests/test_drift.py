@@ -517,23 +517,10 @@ def test_it_is_in_sync_just_when_the_engine_would_change_nothing(
     on the harness, in hundreds. tests/engine/test_drift.py holds some against the real engine.
     """
     small.reset()
-    harness = Harness(
-        environ={
-            "CLOUD_SIEM_ENDPOINT": small.url,
-            "CLOUD_SIEM_REQUEST_RATE": "100000",
-            "CLOUD_SIEM_DEADLINE": "1",
-        },
-        folder=Path("/"),
-        clock=FakeTime().clock,
-    )
+    harness = harness_on(small)
     declared = edited(Edited(), first)
     harness.up(with_reasons(declared.program, "one"))
-    if "options" in happened:
-        kept = {key: replace(one, keep=not one.keep) for key, one in declared.declared.items()}
-        declared = replace(declared, declared=kept)
-    elif {"edited", "refused", "not shown"} & set(happened.split(", ")):
-        declared = edited(declared, later)
-    program = with_reasons(declared.program, "another" if "reasons" in happened else "one")
+    program = declared_after(happened, declared, later)
     if "refused" in happened:
         small.fault("data_false", action="CloseDelivery")
         small.fault("data_false", action="OpenDelivery")
@@ -542,12 +529,7 @@ def test_it_is_in_sync_just_when_the_engine_would_change_nothing(
     if small.faults.to_list():
         harness.up(program, preview=False)
         small.faults.clear()
-    if "switched" in happened:
-        switch(small, hands)
-    if "gone" in happened:
-        small.control("disconnect", product="oss")
-    if "refreshed" in happened:
-        harness.refresh()
+    befall(happened, small, harness, hands)
     if "switched after" in happened:
         switch(small, hands[::-1])
     found = compare(
@@ -560,6 +542,39 @@ def test_it_is_in_sync_just_when_the_engine_would_change_nothing(
 
     would_change = bool(changes) or not previewed.ok
     assert bool(found.failing(DEFAULT_FAIL_ON)) is would_change, (previewed, found.findings)
+
+
+def harness_on(siem: EmulatorServer, **config: object) -> Harness:
+    return Harness(
+        environ={
+            "CLOUD_SIEM_ENDPOINT": siem.url,
+            "CLOUD_SIEM_REQUEST_RATE": "100000",
+            "CLOUD_SIEM_DEADLINE": "1",
+        },
+        folder=Path("/"),
+        clock=FakeTime().clock,
+        config=config,
+    )
+
+
+def declared_after(happened: str, declared: Edited, later: list[Any]) -> Program:
+    """What the stack declares once this has happened to its file."""
+    if "options" in happened:
+        kept = {key: replace(one, keep=not one.keep) for key, one in declared.declared.items()}
+        declared = replace(declared, declared=kept)
+    elif {"edited", "refused", "not shown"} & set(happened.split(", ")):
+        declared = edited(declared, later)
+    return with_reasons(declared.program, "another" if "reasons" in happened else "one")
+
+
+def befall(happened: str, siem: EmulatorServer, harness: Harness, hands: list[ByHand]) -> None:
+    """What happens outside the stack's file."""
+    if "switched" in happened:
+        switch(siem, hands)
+    if "gone" in happened:
+        siem.control("disconnect", product="oss")
+    if "refreshed" in happened:
+        harness.refresh()
 
 
 def edited(stack: Edited, edits: list[Any]) -> Edited:

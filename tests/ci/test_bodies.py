@@ -108,10 +108,10 @@ def test_no_line_is_a_command_to_gitlab_and_it_is_shown_all_the_same(line: str) 
 
 
 def test_in_code_a_path_stays_a_path() -> None:
-    code = "```\n/work/stack\n```"
+    code = "```\n/close/stack\n```"
 
-    assert code in marked(MARK, f"{code}\n/work", "")
-    assert marked(MARK, f"{code}\n/work", "").endswith("\n&#47;work")
+    assert code in marked(MARK, f"{code}\n/close", "")
+    assert marked(MARK, f"{code}\n/close", "").endswith("\n&#47;close")
 
 
 @pytest.mark.parametrize("text", EVIL)

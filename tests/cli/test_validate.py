@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_siem import cli
+from cloud_siem.cli.commands import Command
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.validate import validate
 from cloud_siem.version import __version__
@@ -270,7 +271,7 @@ def test_a_module_that_is_not_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The emulator's server is an extra of the package."""
-    missing = cli.Command(name="validate", module="cloud_siem.no_such_module", help="x")
+    missing = Command(name="validate", module="cloud_siem.no_such_module", help="x")
     monkeypatch.setattr(cli, "COMMANDS", (missing,))
 
     assert cli.main(["validate"]) == ExitCode.ERROR

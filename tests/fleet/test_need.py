@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,12 +20,23 @@ from cloud_siem.recorded import Recorded, recorded
 from cloud_siem.report.contents import Outcome
 from cloud_siem.stack import Stack
 from siem_emulator import EmulatorServer
-from tests.conftest import HERE, FakeTime, api_at
+from tests.conftest import HERE, api_at
 from tests.edits import LOGS, ByHand, Declare, Entry, small_world
 from tests.edits import Stack as Edited
 from tests.exports import PROGRAM, export_of, exported_by
-from tests.harness import Harness, Program
-from tests.test_drift import FIRST, HAPPENED, LATER, PLACES, STATES, edited, switch, with_reasons
+from tests.harness import Program
+from tests.test_drift import (
+    FIRST,
+    HAPPENED,
+    LATER,
+    PLACES,
+    STATES,
+    befall,
+    declared_after,
+    edited,
+    harness_on,
+    with_reasons,
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +44,6 @@ def small() -> Iterator[EmulatorServer]:
     """The small world; each example begins it anew."""
     with EmulatorServer(small_world()) as server:
         yield server
-
-
-def harness_on(siem: EmulatorServer, **config: object) -> Harness:
-    return Harness(
-        environ={
-            "CLOUD_SIEM_ENDPOINT": siem.url,
-            "CLOUD_SIEM_REQUEST_RATE": "100000",
-            "CLOUD_SIEM_DEADLINE": "1",
-        },
-        folder=Path("/"),
-        clock=FakeTime().clock,
-        config=config,
-    )
 
 
 def need(siem: EmulatorServer, stack: Stack, found: Recorded | None) -> Need:
@@ -82,22 +79,12 @@ def test_a_stack_that_is_skipped_would_have_had_nothing_to_do(
     before = dict(harness.state)
     proven = bool(need(small, stack_of(program), exported_by(harness)).proof)
     noted = program
-    if "options" in happened:
-        kept = {key: replace(one, keep=not one.keep) for key, one in declared.declared.items()}
-        declared = replace(declared, declared=kept)
-    elif {"edited", "refused", "not shown"} & set(happened.split(", ")):
-        declared = edited(declared, later)
-    program = with_reasons(declared.program, "another" if "reasons" in happened else "one")
+    program = declared_after(happened, declared, later)
     if "refused" in happened or "not shown" in happened:
         small.fault("stale_reads", seconds=60)
         harness.up(program, preview=False)
         small.faults.clear()
-    if "switched" in happened:
-        switch(small, hands)
-    if "gone" in happened:
-        small.control("disconnect", product="oss")
-    if "refreshed" in happened:
-        harness.refresh()
+    befall(happened, small, harness, hands)
 
     recorded_too = proven and harness.state == before and program == noted
     found = [need(small, stack_of(program), exported_by(harness))]

@@ -217,3 +217,8 @@ class Site:
             check=False,
         )
         return Ran(code=done.returncode, text=done.stdout)
+
+
+def plain(text: str) -> str:
+    """Markdown as it is shown."""
+    return text.replace("\\", "")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.ci.fake_platform import REQUEST, FakeGitHub, Reply
 from tests.pipelines.github import Run
-from tests.pipelines.site import STACK, Site
+from tests.pipelines.site import STACK, Site, plain
 
 pytestmark = pytest.mark.engine
 
@@ -51,11 +51,6 @@ def deployment(site: Site, platform: FakeGitHub) -> Run:
     run = Run(site=site, platform=platform, ref="refs/heads/main")
     run.workflow("deploy")
     return run
-
-
-def plain(text: str) -> str:
-    """As it is shown."""
-    return text.replace("\\", "")
 
 
 def test_what_is_merged_is_applied_and_looked_at(site: Site, platform: FakeGitHub) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.ci.fake_platform import FakeGitLab
 from tests.pipelines.gitlab import Pipeline
-from tests.pipelines.site import STACK, Site
+from tests.pipelines.site import STACK, Site, plain
 
 pytestmark = pytest.mark.engine
 
@@ -73,11 +73,6 @@ def schedule(site: Site, platform: FakeGitLab) -> Pipeline:
 
 def results(pipeline: Pipeline) -> dict[str, str]:
     return {name: one.result for name, one in pipeline.jobs.items()}
-
-
-def plain(text: str) -> str:
-    """As it is shown."""
-    return text.replace("\\", "")
 
 
 def test_what_is_merged_is_applied_and_looked_at(site: Site, platform: FakeGitLab) -> None:

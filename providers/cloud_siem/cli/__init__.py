@@ -1,9 +1,4 @@
-"""The command line: ``cloud-siem COMMAND``; one small module per command, imported when asked for.
-
-A command module has ``configure(parser)``, which adds its arguments, and ``run(args)``, which
-returns an exit code. This module knows their names alone: a command pays for its own imports and
-for nobody else's.
-"""
+"""The command line: ``cloud-siem COMMAND``; one small module per command (``commands``)."""
 
 from __future__ import annotations
 
@@ -12,26 +7,12 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from types import ModuleType
 
 from cloud_siem.catalog import did_you_mean
+from cloud_siem.cli.commands import Command, add_commands
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.version import __version__
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """One command, not yet imported."""
-
-    name: str
-    module: str
-    """Where ``configure`` and ``run`` are; by name, so that nothing here imports the emulator."""
-    help: str
-    """One line."""
-
 
 COMMANDS = (
     Command(
@@ -122,7 +103,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     name = next((word for word in argv if not word.startswith("-")), "")
-    chosen = next((one for one in COMMANDS if one.name == name), None)
     parser = argparse.ArgumentParser(
         prog="cloud-siem",
         description="Log deliveries of Alibaba Cloud SIEM, as code.",
@@ -130,28 +110,9 @@ def _run(argv: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for one in COMMANDS:
-        command = commands.add_parser(one.name, help=one.help, description=_sentence(one.help))
-        if one is chosen:
-            module = _module(one)
-            module.configure(command)
-            command.set_defaults(run=module.run)
-    if name and chosen is None:
+    add_commands(parser, COMMANDS)
+    if name and name not in (one.name for one in COMMANDS):
         hint = did_you_mean(name, (one.name for one in COMMANDS))
         parser.error(f'there is no command "{name}"' + (f"; {hint}" if hint else ""))
     args = parser.parse_args(argv)
     return int(args.run(args))
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _module(command: Command) -> ModuleType:
-    try:
-        return import_module(command.module)
-    except ModuleNotFoundError as error:
-        message = f"cloud-siem {command.name} needs the Python module {error.name}"
-        hint = "install pulumi-cloud-siem with its extras: pulumi-cloud-siem[emulator]"
-        raise CloudSiemError(f"{message}, which is not installed here ({hint})") from error

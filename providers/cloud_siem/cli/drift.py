@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.progress import shown
-from cloud_siem.cli.reporting import add_report_option, check_places, number, written
+from cloud_siem.cli.reporting import add_report_option, check_places, kinds, number, written
 from cloud_siem.cli.stackfiles import all_files, beside, file_of
 from cloud_siem.drift import DEFAULT_FAIL_ON, Kind
 from cloud_siem.errors import Reason
@@ -34,7 +34,6 @@ from cloud_siem.survey import Recording, Survey, each
 
 CONCURRENCY = 32
 """More threads do not help: at 50 ms a call these keep one core busy (docs/benchmarks.md)."""
-_NONE = "none"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +76,6 @@ def configure_review(parser: argparse.ArgumentParser) -> None:
     kinds = "\n".join(f"  {one.value:<11} {one.doc}" for one in Kind)
     parser.epilog = f"kinds of findings:\n{kinds}\n\n{ExitCode.table()}"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -189,12 +187,4 @@ def _look() -> Look:
 
 
 def _kinds(text: str) -> frozenset[Kind]:
-    if text == _NONE:
-        return frozenset()
-    known = {one.value: one for one in Kind if one is not Kind.IGNORED}
-    words = [word.strip() for word in text.split(",")]
-    for word in words:
-        if word not in known:
-            message = f"{word!r} is no kind; there are: {', '.join(known)}, or none by itself"
-            raise argparse.ArgumentTypeError(message)
-    return frozenset(known[word] for word in words)
+    return kinds(text, {one.value: one for one in Kind if one is not Kind.IGNORED})

@@ -18,6 +18,7 @@ from pathlib import Path
 from cloud_siem.api import Api
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.member_files import write_all
+from cloud_siem.cli.reporting import kinds
 from cloud_siem.cli.stackfiles import FOLDER, PATTERN
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.fleet.accounts import (
@@ -91,7 +92,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         f"{ExitCode.table()}"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -248,12 +248,4 @@ def _region(text: str) -> Region:
 
 
 def _gaps(text: str) -> frozenset[Gap]:
-    if text == "none":
-        return frozenset()
-    known = {one.value: one for one in Gap}
-    words = [word.strip() for word in text.split(",")]
-    for word in words:
-        if word not in known:
-            message = f"{word!r} is no kind; there are: {', '.join(known)}, or none by itself"
-            raise argparse.ArgumentTypeError(message)
-    return frozenset(known[word] for word in words)
+    return kinds(text, {one.value: one for one in Gap})

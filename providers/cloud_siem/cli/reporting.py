@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.report.writing import DRIFT, FORMATS, STDOUT, Target, write_report, writer
 
+T = TypeVar("T")
+
+_NONE = "none"
 _MOST = 64
 """Threads; the client keeps 40 connections, and more than these wait for each other."""
 
@@ -71,3 +75,15 @@ def number(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _MOST:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST}")
     return int(text)
+
+
+def kinds(text: str, known: Mapping[str, T]) -> frozenset[T]:
+    """Which kinds of findings count: some of those known, by name, or none."""
+    if text == _NONE:
+        return frozenset()
+    words = [word.strip() for word in text.split(",")]
+    for word in words:
+        if word not in known:
+            message = f"{word!r} is no kind; there are: {', '.join(known)}, or none by itself"
+            raise argparse.ArgumentTypeError(message)
+    return frozenset(known[word] for word in words)
