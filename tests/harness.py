@@ -27,7 +27,7 @@ from typing import Any
 
 from pulumi.dynamic import ResourceProvider
 from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
-from pulumi.output import Unknown
+from pulumi.output import UNKNOWN, Unknown
 
 from cloud_siem import properties, provider
 from cloud_siem.model import Delivery, OnRemove, Perspective
@@ -43,9 +43,6 @@ _PROVIDERS: Mapping[str, ResourceProvider] = {
     DELIVERY: provider.LogDeliveryProvider(),
     SETTLED: provider.SettledProvider(),
 }
-
-UNKNOWN: Any = Unknown()  # type: ignore[no-untyped-call]
-"""What the engine hands on for a value that only the update will know."""
 
 Bag = dict[str, Any]
 Urn = tuple[str, str, str]
@@ -258,19 +255,12 @@ class _Update:
         self._register(urn, bag, protect=one.protect, retain=retain, after=(gate,))
 
     def _settled(self, gate: Urn, own: Mapping[Urn, Delivery]) -> Bag:
-        outputs = {urn: self.state[urn].outputs for urn in own}
         entries = {name: it for name, it in self.state[gate].outputs.items() if "/" in name}
-        bag = properties.perspective_bag(self.program.perspective) | {
+        requests = {one.key.name: self.state[urn].outputs["request_id"] for urn, one in own.items()}
+        return properties.perspective_bag(self.program.perspective) | {
             "stack": self.program.stack,
             "deliveries": entries,
-        }
-        if any(isinstance(one.get("request_id"), Unknown) for one in outputs.values()):
-            return bag | {"written": UNKNOWN}
-        return bag | {
-            "written": properties.written_digest(
-                (own[urn].key.name, outputs[urn]["state"], outputs[urn]["request_id"])
-                for urn in own
-            )
+            "written": requests,
         }
 
     def _register(
@@ -375,12 +365,15 @@ def _delete_one(run: _Running, state: dict[Urn, Recorded], urn: Urn, *, dry: boo
 
 def _recorded(bag: Mapping[str, Any] | None, urn: Urn) -> Bag:
     """A bag as the engine hands it on: through JSON, and with the provider that it belongs to."""
-    bag = bag or {}
-    unknown = {name: value for name, value in bag.items() if isinstance(value, Unknown)}
-    known = {name: value for name, value in bag.items() if name not in unknown}
-    through: Bag = json.loads(json.dumps(known))
-    there = {name: value for name, value in through.items() if value is not None}
-    return there | unknown | {PROVIDER_KEY: _serialized(urn[1])}
+    there = {name: _handed_on(value) for name, value in (bag or {}).items() if value is not None}
+    return there | {PROVIDER_KEY: _serialized(urn[1])}
+
+
+def _handed_on(value: object) -> object:
+    """Through JSON; what is not known yet stays so, also as a part of something."""
+    if isinstance(value, Mapping):
+        return {name: _handed_on(part) for name, part in value.items()}
+    return value if isinstance(value, Unknown) else json.loads(json.dumps(value))
 
 
 @cache

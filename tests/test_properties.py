@@ -263,16 +263,17 @@ def test_a_refresh_has_the_gate_record_what_the_account_shows() -> None:
 
 
 def test_the_digest_changes_with_every_fact_and_never_with_the_order() -> None:
-    facts = [("sas/a", "open", "R-1"), ("waf", "closed", "")]
-    digest = properties.written_digest(facts)
+    log, whole = Delivery(key=PROC, state=State.OPEN), Delivery(key=WAF, state=State.CLOSED)
+    digest = properties.written_digest
 
-    assert properties.written_digest(reversed(facts)) == digest
-    assert len(digest) == 64
+    facts = digest([log, whole], {PROC.name: "R-1", WAF.name: ""})
+    assert digest([whole, log], {WAF.name: "", PROC.name: "R-1"}) == facts
+    assert len(facts) == 64
     others = [
-        [("sas/a", "open", "R-2"), ("waf", "closed", "")],
-        [("sas/a", "closed", "R-1"), ("waf", "closed", "")],
-        [("sas/b", "open", "R-1"), ("waf", "closed", "")],
-        facts[:1],
-        [],
+        digest([log, whole], {PROC.name: "R-2", WAF.name: ""}),
+        digest([log, whole], {WAF.name: ""}),
+        digest([replace(log, state=State.CLOSED), whole], {PROC.name: "R-1", WAF.name: ""}),
+        digest([log], {PROC.name: "R-1", WAF.name: ""}),
+        digest([], {}),
     ]
-    assert len({digest, *map(properties.written_digest, others)}) == 6
+    assert len({facts, *others}) == 6

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from pulumi.dynamic import CheckResult, Config, ConfigureRequest, ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
-from pulumi.output import Unknown
+from pulumi.output import UNKNOWN
 from pulumi.runtime._serialization import _serialize
 
 from cloud_siem import properties, provider
@@ -31,7 +31,6 @@ from siem_emulator import EmulatorServer
 from tests.conftest import ACCOUNT, AUDIT, HERE, MEMBER, OTHER_ACCOUNT, PROC, WAF, FakeTime
 
 DELIVERY, GATE, SETTLED = LogDeliveryProvider(), GateProvider(), SettledProvider()
-UNKNOWN: Any = Unknown()  # type: ignore[no-untyped-call]
 FLOW = DeliveryKey(perspective=HERE, product="waf", log="cloud_siem_waf_flow")
 ALERT = DeliveryKey(perspective=HERE, product="waf", log="cloud_siem_waf_alert")
 PORC = "cloud_siem_aegis_porc"
@@ -463,7 +462,7 @@ def test_a_guarded_delete_needs_to_know_the_whole(siem: EmulatorServer, begin: B
     guarded = bag(AUDIT, guarded=True)
     part: dict[str, Callable[[], CheckResult]] = {
         "a delivery": lambda: DELIVERY.check(bag(PROC, guarded=True), bag(PROC, guarded=True)),
-        "the bookend": lambda: SETTLED.check(settled(), settled()),
+        "the bookend": lambda: SETTLED.check(settled(), settled({})),
         "a gate that fails": lambda: GATE.check({}, gate() | {f"sas/{PORC}": "open"}),
     }
     for told in part.values():
@@ -513,7 +512,7 @@ def test_a_delete_that_was_not_told_the_whole_spares_what_the_config_declares(
     siem.switch("waf", state="open")
     begin(config=config("cloud_siem_waf_flow"), CLOUD_SIEM_TARGETED_CLOSE="true")
     if targeted:
-        SETTLED.check(settled(), settled())
+        SETTLED.check(settled(), settled({}))
     DELIVERY.delete("id", bag(WAF, guarded=True))
 
     assert writes(siem) == [("CloseDelivery", "waf", "cloud_siem_waf_alert")]
@@ -673,10 +672,18 @@ def test_settling_without_anything_declared_asks_nothing(siem: EmulatorServer) -
 @pytest.mark.usefixtures("begin")
 def test_settling_runs_when_something_was_written() -> None:
     """Its digest changes with every write, and is not known before."""
-    assert SETTLED.check({}, settled() | {"member": None}).inputs == settled()
-    assert SETTLED.diff("id", settled(), settled()).changes is False
-    assert SETTLED.diff("id", settled(), settled("other")).changes is True
-    assert SETTLED.diff("id", settled(), settled(UNKNOWN)).changes is True
+    deliveries = {"deliveries": properties.write_entries([Delivery(key=PROC, state=State.OPEN)])}
+
+    def inputs(request: object) -> dict[str, Any]:
+        told = {**settled({PROC.name: request}), **deliveries, "member": None}
+        return SETTLED.check({}, told).inputs
+
+    digest = properties.written_digest([Delivery(key=PROC, state=State.OPEN)], {PROC.name: "R-1"})
+    assert inputs("R-1") == {**settled(digest), **deliveries}
+    assert inputs(UNKNOWN) == {**settled(UNKNOWN), **deliveries}
+    assert SETTLED.diff("id", inputs("R-1"), inputs("R-1")).changes is False
+    assert SETTLED.diff("id", inputs("R-1"), inputs("R-2")).changes is True
+    assert SETTLED.diff("id", inputs("R-1"), inputs(UNKNOWN)).changes is True
 
 
 # --- whose credentials ---------------------------------------------------------------------------

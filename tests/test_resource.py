@@ -121,13 +121,12 @@ def test_a_prefix_stands_before_the_name_of_each_child(run: Run) -> None:
     assert set(found) == {"second", "b-gate", f"b-sas/{PROC}", "b-settled"}
 
 
-def test_the_settled_bookend_changes_with_every_write_and_with_nothing_else(run: Run) -> None:
-    def written(*names: str) -> object:
-        stack = stack_of({"sas": dict.fromkeys(names, "open")})
-        return run(lambda: AccountDeliveries("deliveries", stack))["settled"].inputs["written"]
+def test_the_settled_bookend_is_told_of_every_write(run: Run) -> None:
+    stack = stack_of({"sas": {PROC: "open"}, "waf": {"*": "closed"}})
+    told = run(lambda: AccountDeliveries("deliveries", stack))["settled"].inputs
 
-    assert written(PROC, "cloud_siem_aegis_dns") == written("cloud_siem_aegis_dns", PROC)
-    assert written(PROC) != written("cloud_siem_aegis_dns")
+    assert told["written"] == {f"sas/{PROC}": f"of sas/{PROC}", "waf": "of waf"}
+    assert told["deliveries"] == {f"sas/{PROC}": "open", "waf/*": "closed"}
 
 
 def test_one_delivery_may_be_declared_once(run: Run) -> None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pulumi.dynamic import CheckResult
+from pulumi.output import UNKNOWN
 
 from cloud_siem import provider
 from cloud_siem.model import DECLARABLE, Delivery, DeliveryKey, State
@@ -25,7 +26,7 @@ from siem_emulator import EmulatorServer
 from siem_emulator.calls import Received
 from tests.conftest import ACCOUNT, HERE, FakeTime
 from tests.edits import LOGS, small_world
-from tests.harness import UNKNOWN, Harness, Program
+from tests.harness import Harness, Program
 
 DELIVERY = LogDeliveryProvider()
 EVERY_LOG = "*"

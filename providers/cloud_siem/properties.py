@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from cloud_siem.errors import RefusedError
 from cloud_siem.model import (
@@ -166,8 +167,9 @@ class GateBag:
         own = perspective_bag(self.perspective) | carried | flags
         return own | write_entries(self.deliveries)
 
-    @property
-    def states(self) -> dict[DeliveryKey, State]:
+    @cached_property
+    def states(self) -> Mapping[DeliveryKey, State]:
+        """By key; asked about every delivery, so made once."""
         return {one.key: one.state for one in self.deliveries}
 
     @property
@@ -186,9 +188,8 @@ class GateBag:
 
     def carrying(self, before: GateBag) -> GateBag:
         """With the words that the gate found out earlier: they hold while the state is the same."""
-        known = {one.key for one in before.deliveries if one.adopted}
-        same = {key for key, state in before.states.items() if self.states.get(key) is state}
-        return self.adopting(known & same)
+        known = (one for one in before.deliveries if one.adopted)
+        return self.adopting({one.key for one in known if self.states.get(one.key) is one.state})
 
     def as_seen(self, snapshot: Snapshot) -> GateBag:
         """With the states that the account shows, and without what it does not list.
@@ -217,13 +218,17 @@ def read_entries(perspective: Perspective, bag: Bag) -> tuple[Delivery, ...]:
     return tuple(_read_entry(perspective, name, words) for name, words in entries)
 
 
-def written_digest(facts: Iterable[tuple[str, str, str]]) -> str:
+def written_digest(told: Iterable[Delivery], requests: Mapping[str, object]) -> str:
     """What the settled bookend depends on: changes whenever some delivery was written.
 
-    Of each delivery its name, its state and the RequestId of its last write; a digest, so that the
-    state file stays small.
+    A digest, so that the state file stays small.
+
+    Args:
+        told: The deliveries as the gate was told of them.
+        requests: The RequestIds of their last writes, by name.
     """
-    lines = "\n".join("\t".join(fact) for fact in sorted(facts))
+    facts = ((one.key.name, one.state.value, requests.get(one.key.name, "?")) for one in told)
+    lines = "\n".join("\t".join(map(str, fact)) for fact in sorted(facts))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 

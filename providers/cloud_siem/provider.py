@@ -36,6 +36,7 @@ from pulumi.dynamic import (
     ResourceProvider,
     UpdateResult,
 )
+from pulumi.output import UNKNOWN, Unknown, contains_unknowns
 
 from cloud_siem import guard, lifeline, preflight, properties, rules
 from cloud_siem.errors import ApiError, CloudSiemError, RefusedError
@@ -327,7 +328,14 @@ class SettledProvider(_Provider):
     def check(self, olds: Props, news: Props) -> CheckResult:
         if not _unknown(news) & set(properties.PERSPECTIVE_FIELDS):
             _session(news).sees(Sight.PART)
-        return CheckResult({name: value for name, value in news.items() if value is not None}, [])
+        bag: Props = {
+            name: UNKNOWN if contains_unknowns(value) else value
+            for name, value in news.items()
+            if value is not None
+        }
+        if not _unknown(bag):
+            bag["written"] = properties.written_digest(properties.settled_of(bag), bag["written"])
+        return CheckResult(bag, [])
 
     @told
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
@@ -466,7 +474,7 @@ def _refuse_blind(key: DeliveryKey, sight: Sight) -> None:
 
 def _unknown(bag: Props) -> set[str]:
     """The inputs whose values are not known before the update; the engine marks them so."""
-    return {name for name, value in bag.items() if type(value).__name__ == "Unknown"}
+    return {name for name, value in bag.items() if isinstance(value, Unknown)}
 
 
 def _without_provider(props: Props) -> Props:

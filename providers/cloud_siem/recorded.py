@@ -22,6 +22,7 @@ from cloud_siem.properties import (
     Bag,
     GateBag,
     delivery_of,
+    key_of,
     perspective_of,
     settled_of,
     write_entries,
@@ -163,14 +164,14 @@ def _settled(
 ) -> Mapping[DeliveryKey, Delivery] | None:
     """What the bookends were told, if each has the digest of what is recorded now."""
     bookends = [bag for bag in found["Settled"] if perspective_of(bag) == perspective]
-    requests = {delivery_of(bag).key: str(bag["request_id"]) for bag in found["LogDelivery"]}
+    mine = [bag for bag in found["LogDelivery"] if perspective_of(bag) == perspective]
+    requests = {key_of(bag).name: bag["request_id"] for bag in mine}
     told: dict[DeliveryKey, Delivery] = {}
     for bag in bookends:
-        mine = {one.key: one for one in settled_of(bag)}
-        facts = ((key.name, one.state.value, requests.get(key, "?")) for key, one in mine.items())
-        if bag.get("written") != written_digest(facts):
+        its = settled_of(bag)
+        if bag.get("written") != written_digest(its, requests):
             return None
-        told |= mine
+        told |= {one.key: one for one in its}
     return told if bookends else None
 
 

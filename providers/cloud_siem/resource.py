@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import pulumi
@@ -36,23 +36,24 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
     ``AccountDeliveries``.
     """
 
-    account: Output[str]
-    region: Output[str]
-    view: Output[str]
-    member: Output[str | None]
-    product: Output[str]
-    log: Output[str]
-    state: Output[str]
-    reason: Output[str | None]
-    project: Output[str]
-    """The Simple Log Service project that the log flows into."""
-    logstore: Output[str]
-    topic: Output[str]
-    """The topic of the log's entries there; empty where a whole product has several."""
-    adopted: Output[bool]
-    """Whether the delivery was already so before this stack had it."""
-    request_id: Output[str]
-    """Of the last write that changed it; empty when this stack never wrote it."""
+    if TYPE_CHECKING:  # Pulumi's SDK would evaluate these anew for each resource; it needs none
+        account: Output[str]
+        region: Output[str]
+        view: Output[str]
+        member: Output[str | None]
+        product: Output[str]
+        log: Output[str]
+        state: Output[str]
+        reason: Output[str | None]
+        project: Output[str]
+        """The Simple Log Service project that the log flows into."""
+        logstore: Output[str]
+        topic: Output[str]
+        """The topic of the log's entries there; empty where a whole product has several."""
+        adopted: Output[bool]
+        """Whether the delivery was already so before this stack had it."""
+        request_id: Output[str]
+        """Of the last write that changed it; empty when this stack never wrote it."""
 
     def __init__(  # noqa: PLR0913 - the inputs are one flat bag, as the engine shows it
         self,
@@ -141,7 +142,12 @@ class AccountDeliveries(pulumi.ComponentResource):
         self._prefix = prefix
         self._stack = declared
         gate = self._gate()
-        self.deliveries = {one.key.name: self._delivery(one, gate) for one in declared.deliveries}
+        # In this frame, and in no function below it: the state file has the stack of each.
+        deliveries: dict[str, LogDelivery] = {}
+        for one in declared.deliveries:
+            child, inputs = f"{prefix}{one.key.name}", _inputs_of(one)
+            deliveries[one.key.name] = LogDelivery(child, **inputs, opts=self._child(gate))
+        self.deliveries = deliveries
         self._settled(gate)
         self.register_outputs({program.OUTPUT: program.digest_of(program.files_of(Path.cwd()))})
 
@@ -155,43 +161,37 @@ class AccountDeliveries(pulumi.ComponentResource):
         )
         return _Gate(GateProvider(), f"{self._prefix}gate", bag.write(), self._child())
 
-    def _delivery(self, one: Delivery, gate: _Gate) -> LogDelivery:
-        seen = one.key.perspective
-        return LogDelivery(
-            f"{self._prefix}{one.key.name}",
-            account=seen.account,
-            region=seen.region.value,
-            view=seen.view.value,
-            member=seen.member,
-            product=one.key.product,
-            log=one.key.log_word,
-            state=one.state.value,
-            reason=one.reason or None,
-            protect=one.protect,
-            on_remove=one.on_remove.value,
-            guarded=True,
-            opts=self._child(gate),
-        )
-
     def _settled(self, gate: _Gate) -> _Settled:
-        told = [(one.key.name, one.state.value) for one in self._stack.deliveries]
-        requests = [one.request_id for one in self.deliveries.values()]
         entries = [properties.entry_name(one.key) for one in self._stack.deliveries]
+        # By these values it depends on all the others. Plain dicts: `Output.all` and `apply` make
+        # tasks of the program for each value, and tasks are most of what a program costs.
         bag = properties.perspective_bag(self._stack.perspective) | {
             "stack": pulumi.get_stack(),
-            "deliveries": Output.all(**{entry: getattr(gate, entry) for entry in entries}),
-            # It depends on all deliveries by this, and needs no dependency besides.
-            "written": Output.all(*requests).apply(
-                lambda done: properties.written_digest(
-                    (name, state, request)
-                    for (name, state), request in zip(told, done, strict=True)
-                )
-            ),
+            "deliveries": {entry: getattr(gate, entry) for entry in entries},
+            "written": {name: one.request_id for name, one in self.deliveries.items()},
         }
         return _Settled(SettledProvider(), f"{self._prefix}settled", bag, self._child(gate))
 
     def _child(self, *after: Resource) -> ResourceOptions:
         return ResourceOptions(parent=self, depends_on=list(after))
+
+
+def _inputs_of(one: Delivery) -> dict[str, Any]:
+    """The arguments of the `LogDelivery` that a stack declares."""
+    seen = one.key.perspective
+    return {
+        "account": seen.account,
+        "region": seen.region.value,
+        "view": seen.view.value,
+        "member": seen.member,
+        "product": one.key.product,
+        "log": one.key.log_word,
+        "state": one.state.value,
+        "reason": one.reason or None,
+        "protect": one.protect,
+        "on_remove": one.on_remove.value,
+        "guarded": True,
+    }
 
 
 def load_stack() -> Stack:
