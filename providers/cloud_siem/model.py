@@ -228,12 +228,6 @@ class Snapshot:
             return State.PARTIAL
         return states.pop() if states else None
 
-    def after(self, key: DeliveryKey, state: State) -> Snapshot:
-        """The snapshot as it will be once a write of this state to this delivery shows."""
-        touched = set(self.find(key))
-        logs = tuple(replace(log, state=state) if log in touched else log for log in self.logs)
-        return replace(self, logs=logs)
-
 
 class Standing(Enum):
     """How a declared delivery stands against a snapshot."""

@@ -137,8 +137,10 @@ class Session:
         with self._fuse:
             self._opened = max(self._opened, opened)
             new = [one for one in closing if one.key not in self._admitted]
+            if not new:
+                return
             together = [*self._admitted.values(), *new]
-            refusal = new and guard.refusal(
+            refusal = guard.refusal(
                 together,
                 opened=self._opened,
                 left_open=guard.left_open(together, snapshot),
