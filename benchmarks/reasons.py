@@ -25,7 +25,7 @@ WHY = {
         "Each close waits until the account shows it. Four threads share looks, but a look counts"
         " only when it began after the write, so a close takes two to three latencies and not one,"
         " and there is a ListDelivery for about every second close. One look after the last close"
-        " would reach the goal, and is not done: the engine forgets a delivery as soon as its"
+        " would come near the goal, and is not done: the engine forgets a delivery as soon as its"
         " delete has succeeded, and nobody would close again what was acknowledged and not done."
     ),
     "close_product": (
@@ -44,8 +44,9 @@ WHY = {
         " regular expressions and dataclasses."
     ),
     "growth": (
-        "A create signs, sends and reads a call, which the floor does not; what else one more"
-        " delivery costs is in the program: its dependency on the gate, its part of the bookend."
+        "A create signs, sends and reads a call, which the floor does not. What else one more"
+        " delivery costs is the same as when nothing changed: its tasks in the program, and the"
+        " SDK's wait for them, which goes through all that are left again and again."
     ),
     "fleet_changed": (
         "Nearly all of the run is the engine on the stacks that changed, twice: a preview whose"

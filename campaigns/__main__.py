@@ -36,12 +36,11 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     options = _options()
     RESULTS.mkdir(exist_ok=True)
-    facts = machine.facts()
     failed = False
     for campaign in CAMPAIGNS:
         if options.page or (options.names and campaign.name not in options.names):
             continue
-        result = _run(campaign, options, f"{facts['CPU']}; Python {facts['Python']}")
+        result = _run(campaign, options)
         print(*result.lines, sep="\n", flush=True)
         failed |= bool(result.failures)
         if options.seed is None:  # a single seed that is run again says nothing of the whole
@@ -52,7 +51,8 @@ def main() -> int:
     return int(failed)
 
 
-def _run(campaign: Campaign, options: argparse.Namespace, facts: str) -> Result:
+def _run(campaign: Campaign, options: argparse.Namespace) -> Result:
+    facts = machine.facts()
     seed = options.seed or 0
     rounds = options.rounds or campaign.rounds
     began, load = time.monotonic(), os.getloadavg()[0]
@@ -64,7 +64,7 @@ def _run(campaign: Campaign, options: argparse.Namespace, facts: str) -> Result:
         rounds=rounds,
         date=datetime.now(UTC).date().isoformat(),
         seconds=round(time.monotonic() - began),
-        machine=f"{facts}; load {load:.1f} before",
+        machine=f"{facts['CPU']}; Python {facts['Python']}; load {load:.1f} before",
     )
 
 

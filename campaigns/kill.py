@@ -276,7 +276,7 @@ CAMPAIGN = Campaign(
     name="kill",
     claim="Whatever is killed in the middle of an update, the next one converges, and nothing"
     " closes that nobody asked for.",
-    rounds=100,
+    rounds=125,
     unit="`pulumi up` with a kill -9 in it, and the two after it",
     run=_kill,
 )
