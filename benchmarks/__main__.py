@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import signal
 import sys
 import tempfile
 import time
@@ -16,15 +15,14 @@ from benchmarks import machine, profile, report
 from benchmarks.measures import MEASURES, Bench, Measure
 from benchmarks.project import ROOT
 from benchmarks.rows import Row, beside
+from benchmarks.usage import heed_interrupts
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
-    # A shell that runs this in its background has us ignore Ctrl-C, and all that we start: engines
-    # then wait seconds for each plugin that they ask to end.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    heed_interrupts()
     options = _options()
     results = RESULTS / ("quick.json" if options.quick else "full.json")
     RESULTS.mkdir(exist_ok=True)

@@ -15,13 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.project import ROOT, EngineError, Run, clean_environment, reaching, running
+from benchmarks.project import BIN, ROOT, EngineError, Run, clean_environment, reaching, running
 from benchmarks.usage import measure
 from siem_emulator import EmulatorServer, World
 from siem_emulator.catalog import Catalog
 from siem_emulator.world import Opening
 
-BIN = Path(sys.prefix) / "bin"
 ROLE = "acs:ram::{account}:role/siem-delivery"
 
 

@@ -16,13 +16,18 @@ PACKAGES = ("pulumi", "alibabacloud-tea-openapi", "pyyaml")
 def facts() -> dict[str, str]:
     """Machine and versions, as a person reads them."""
     return {
-        "CPU": f"{os.cpu_count()} cores, {_cpu_model()}",
+        "CPU": cpu(),
         "memory": f"{_memory_gib():.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         "engine": f"pulumi {_engine_version()}",
         "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
     }
+
+
+def cpu() -> str:
+    """Its cores, and of what make."""
+    return f"{os.cpu_count()} cores, {_cpu_model()}"
 
 
 def load() -> float:

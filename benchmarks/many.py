@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.project import EngineError, Run, clean_environment, reaching
+from benchmarks.project import BIN, EngineError, Run, clean_environment, reaching
 from benchmarks.usage import measure
 from siem_emulator import EmulatorServer, World
 
-CLOUD_SIEM = str(Path(sys.prefix) / "bin" / "cloud-siem")
+CLOUD_SIEM = str(BIN / "cloud-siem")
 ROLE = "acs:ram::{account}:role/siem-delivery"
 
 

@@ -21,6 +21,7 @@ from benchmarks.fleets import Fleet
 from benchmarks.many import Many
 from benchmarks.project import (
     BASELINES,
+    BIN,
     FLOOR,
     NAIVE,
     OURS,
@@ -263,7 +264,7 @@ def start(bench: Bench) -> Iterator[Row]:
     project = bench.project(FLOOR, MANY)
     file = str(ROOT / "stacks" / "Pulumi.demo.yaml")
     commands = {words: [sys.executable, "-c", code] for words, code in IMPORTS.items()}
-    validate = str(Path(sys.prefix) / "bin" / "cloud-siem")
+    validate = str(BIN / "cloud-siem")
     commands["`cloud-siem validate`"] = [validate, "validate", file]
     runs = {words: partial(project.run, command) for words, command in commands.items()}
     seen = interleaved(bench.rounds(11, 2), runs)

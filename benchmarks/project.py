@@ -22,6 +22,7 @@ from siem_emulator import EmulatorServer, World
 from siem_emulator.catalog import DOCUMENTED, Catalog, Place
 
 ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.prefix) / "bin"
 BASELINES = Path(__file__).parent / "baselines"
 STACK = "bench"
 _NOT_TAKEN_ALONG = re.compile(
@@ -78,7 +79,7 @@ def reaching(siem: EmulatorServer) -> dict[str, str]:
 def running(folder: Path) -> dict[str, str]:
     """How the engine runs in a folder, with a backend there, and off the network."""
     return {
-        "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]),
         "HOME": str(folder / "person"),
         "PULUMI_BACKEND_URL": f"file://{folder / 'backend'}",
         "PULUMI_CONFIG_PASSPHRASE": "scratch",

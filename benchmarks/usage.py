@@ -42,6 +42,15 @@ class Usage:
     """What it printed."""
 
 
+def heed_interrupts() -> None:
+    """Take Ctrl-C as usual, and so do all that this process starts.
+
+    A shell that runs it in its background has it ignored; engines then wait seconds for each plugin
+    that they ask to end.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def measure(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float = TIMEOUT_S
 ) -> Usage:

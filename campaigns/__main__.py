@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
+import platform
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import machine
+from benchmarks.usage import heed_interrupts
 
 from campaigns import emulator, fuzz, kill, sequences, soak
 from campaigns.campaign import Campaign, Plan
@@ -31,9 +31,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 
 
 def main() -> int:
-    # A shell that runs this in its background has us ignore Ctrl-C, and all that we start: engines
-    # then wait seconds for each plugin that they ask to end.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    heed_interrupts()
     options = _options()
     RESULTS.mkdir(exist_ok=True)
     failed = False
@@ -52,10 +50,9 @@ def main() -> int:
 
 
 def _run(campaign: Campaign, options: argparse.Namespace) -> Result:
-    facts = machine.facts()
     seed = options.seed or 0
     rounds = options.rounds or campaign.rounds
-    began, load = time.monotonic(), os.getloadavg()[0]
+    began, load = time.monotonic(), machine.load()
     with tempfile.TemporaryDirectory(prefix="campaign-") as folder:
         outcome = campaign.run(Plan(seed=seed, rounds=rounds, folder=Path(folder)))
     return Result.of(
@@ -64,7 +61,7 @@ def _run(campaign: Campaign, options: argparse.Namespace) -> Result:
         rounds=rounds,
         date=datetime.now(UTC).date().isoformat(),
         seconds=round(time.monotonic() - began),
-        machine=f"{facts['CPU']}; Python {facts['Python']}; load {load:.1f} before",
+        machine=f"{machine.cpu()}; Python {platform.python_version()}; load {load:.1f} before",
     )
 
 

@@ -237,12 +237,8 @@ class _Update:
         return (self.program.parent, kind, self.program.prefix + name)
 
     def _delivery(self, urn: Urn, one: Delivery, gate: Urn) -> None:
-        seen = one.key.perspective
         bag = {
-            "account": seen.account,
-            "region": seen.region.value,
-            "view": seen.view.value,
-            "member": seen.member,
+            **properties.perspective_bag(one.key.perspective),
             "product": one.key.product,
             "log": one.key.log_word,
             "state": one.state.value,

@@ -24,7 +24,7 @@ from cloud_siem.model import (
     View,
 )
 from cloud_siem.properties import GateBag
-from tests.conftest import HERE, PROC, WAF
+from tests.conftest import AUDIT, HERE, PROC, WAF
 
 IDS = st.from_regex(r"[0-9]{16}", fullmatch=True)
 CODES = st.from_regex(r"[A-Za-z0-9_.-]{1,20}", fullmatch=True)
@@ -273,7 +273,8 @@ def test_the_digest_changes_with_every_fact_and_never_with_the_order() -> None:
         digest([log, whole], {PROC.name: "R-2", WAF.name: ""}),
         digest([log, whole], {WAF.name: ""}),
         digest([replace(log, state=State.CLOSED), whole], {PROC.name: "R-1", WAF.name: ""}),
+        digest([replace(log, key=AUDIT), whole], {AUDIT.name: "R-1", WAF.name: ""}),
         digest([log], {PROC.name: "R-1", WAF.name: ""}),
         digest([], {}),
     ]
-    assert len({facts, *others}) == 6
+    assert len({facts, *others}) == 7

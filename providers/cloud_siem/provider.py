@@ -326,14 +326,15 @@ class SettledProvider(_Provider):
 
     @checked
     def check(self, olds: Props, news: Props) -> CheckResult:
-        if not _unknown(news) & set(properties.PERSPECTIVE_FIELDS):
-            _session(news).sees(Sight.PART)
         bag: Props = {
             name: UNKNOWN if contains_unknowns(value) else value
             for name, value in news.items()
             if value is not None
         }
-        if not _unknown(bag):
+        unknown = _unknown(bag)
+        if not unknown & set(properties.PERSPECTIVE_FIELDS):
+            _session(bag).sees(Sight.PART)
+        if not unknown:
             bag["written"] = properties.written_digest(properties.settled_of(bag), bag["written"])
         return CheckResult(bag, [])
 

@@ -178,12 +178,8 @@ class AccountDeliveries(pulumi.ComponentResource):
 
 def _inputs_of(one: Delivery) -> dict[str, Any]:
     """The arguments of the `LogDelivery` that a stack declares."""
-    seen = one.key.perspective
     return {
-        "account": seen.account,
-        "region": seen.region.value,
-        "view": seen.view.value,
-        "member": seen.member,
+        **properties.perspective_bag(one.key.perspective),
         "product": one.key.product,
         "log": one.key.log_word,
         "state": one.state.value,
