@@ -7,6 +7,7 @@ it broke can be taken for part of the next answer.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
@@ -52,7 +53,9 @@ async def _cut(transport: asyncio.Transport, answer: Answer, rule: Rule) -> None
 
 
 async def _drip(transport: asyncio.Transport, answer: Answer, rule: Rule) -> None:
-    transport.write(_head(answer, len(answer.body)))
+    # Who has the whole body is not to send its next call into the close that follows.
+    closing = dataclasses.replace(answer, headers={**answer.headers, "Connection": "close"})
+    transport.write(_head(closing, len(answer.body)))
     size = -(-len(answer.body) // DROPS) or 1
     for start in range(0, len(answer.body), size):
         if transport.is_closing():
