@@ -148,6 +148,7 @@ class Project:
             "PYTHONPATH": str(ROOT),
             "PULUMI_HOME": str(self._home),
             "CLOUD_SIEM_CLOSE_LIMIT": "1000",
+            "CLOUD_SIEM_CLOSE_LAST_LOG": last_log_word(self.siem.world),
             "NAIVE_ENDPOINT": self.siem.host,
         }
         self.pulumi("stack", "init")

@@ -15,7 +15,7 @@ from campaigns.chance import chance
 from campaigns.standalone import Standalone
 from campaigns.stories import FAULTS
 from cloud_siem.model import Delivery, DeliveryKey, State
-from tests.conftest import HERE, FakeTime, spare_authorities
+from tests.conftest import ANY_CLOSE, HERE, FakeTime, spare_authorities
 from tests.harness import Harness, Program
 
 LOGS = ["dns", "login_event", "proc", "netstat", "vul_log", "sas_alert"]
@@ -79,7 +79,7 @@ def _soak(plan: Plan) -> Outcome:
         environ = {
             "CLOUD_SIEM_ENDPOINT": siem.url,
             "CLOUD_SIEM_REQUEST_RATE": "100000",
-            "CLOUD_SIEM_CLOSE_LIMIT": "100",
+            **ANY_CLOSE,
         }
         harness = Harness(environ=environ, folder=plan.folder, clock=FakeTime().clock)
         warm = Held.now()

@@ -75,6 +75,7 @@ from cloud_siem.origin import Origin  # noqa: E402
 from cloud_siem.pacing import Clock  # noqa: E402
 from cloud_siem.settings import Settings  # noqa: E402
 from siem_emulator import EmulatorServer  # noqa: E402
+from siem_emulator.catalog import DOCUMENTED  # noqa: E402
 
 ACCOUNT = "1130916744880000"
 """The emulator's first account, whose key the environment has."""
@@ -83,6 +84,11 @@ MEMBER = "1234567890123456"
 OTHER_ACCOUNT = "1777777777777777"
 """An account that has nothing to do with it."""
 HERE = Perspective(account=ACCOUNT, region=Region.CN_HANGZHOU)
+ANY_CLOSE = {
+    "CLOUD_SIEM_CLOSE_LIMIT": "1000",
+    "CLOUD_SIEM_CLOSE_LAST_LOG": ",".join(f"{ACCOUNT}/{code}/*" for code in DOCUMENTED.products),
+}
+"""The words for a run by which every log of the account may close, the last open one as well."""
 PROC = DeliveryKey(perspective=HERE, product="sas", log="cloud_siem_aegis_proc")
 """A log that is closed when the emulator starts."""
 AUDIT = DeliveryKey(perspective=HERE, product="actiontrail", log="cloud_siem_trail_actiontrail")

@@ -20,6 +20,7 @@ def export_of(harness: Harness) -> dict[str, Any]:
             "type": f"pulumi-python:dynamic/cloud-siem:{kind}",
             "inputs": one.inputs,
             "outputs": one.outputs,
+            "retainOnDelete": one.retain,
         }
         for (_, kind, name), one in harness.state.items()
     ]

@@ -257,6 +257,7 @@ class _Update:
             "stack": self.program.stack,
             "deliveries": entries,
             "written": requests,
+            properties.CLOSING: self.state[gate].outputs.get(properties.CLOSING),
         }
 
     def _register(

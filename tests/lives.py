@@ -9,6 +9,7 @@ from typing import Any
 from cloud_siem import properties
 from cloud_siem.pacing import Clock
 from siem_emulator import EmulatorServer
+from tests.conftest import ANY_CLOSE
 from tests.edits import Outcome, Was
 from tests.engine.engine import Engine, program
 from tests.harness import DELIVERY, Harness, Program
@@ -26,7 +27,7 @@ class InHarness:
             environ={
                 "CLOUD_SIEM_ENDPOINT": siem.url,
                 "CLOUD_SIEM_REQUEST_RATE": "100000",
-                "CLOUD_SIEM_CLOSE_LIMIT": "100",
+                **ANY_CLOSE,
             },
             folder=Path("/"),
             clock=clock or Clock(),

@@ -28,7 +28,17 @@ from cloud_siem.properties import KEY_FIELDS, GateBag
 from cloud_siem.provider import GateProvider, LogDeliveryProvider, SettledProvider, Shown
 from cloud_siem.session import Process
 from siem_emulator import EmulatorServer
-from tests.conftest import ACCOUNT, AUDIT, HERE, MEMBER, OTHER_ACCOUNT, PROC, WAF, FakeTime
+from tests.conftest import (
+    ACCOUNT,
+    ANY_CLOSE,
+    AUDIT,
+    HERE,
+    MEMBER,
+    OTHER_ACCOUNT,
+    PROC,
+    WAF,
+    FakeTime,
+)
 
 DELIVERY, GATE, SETTLED = LogDeliveryProvider(), GateProvider(), SettledProvider()
 FLOW = DeliveryKey(perspective=HERE, product="waf", log="cloud_siem_waf_flow")
@@ -50,7 +60,7 @@ def begin(siem: EmulatorServer) -> Iterator[Begin]:
         environ = {
             "CLOUD_SIEM_ENDPOINT": siem.url,
             "CLOUD_SIEM_REQUEST_RATE": "100000",
-            "CLOUD_SIEM_CLOSE_LIMIT": "100",
+            **ANY_CLOSE,
         }
         siem.calls.clear()
         provider.begin(Process(config or {}, environ | settings, folder=Path("/"), clock=clock))

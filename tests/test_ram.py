@@ -16,7 +16,7 @@ from cloud_siem.cli import main
 from cloud_siem.model import Delivery, State
 from cloud_siem.ram import PURPOSES, Purpose, purposes_table
 from siem_emulator import EmulatorServer
-from tests.conftest import ACCOUNT, AUDIT, HERE, PROC, WAF
+from tests.conftest import ACCOUNT, ANY_CLOSE, AUDIT, HERE, PROC, WAF
 from tests.harness import Harness, Program, Run
 
 ROOT = Path(__file__).parent.parent
@@ -71,7 +71,7 @@ def told_of(runs: Sequence[Run]) -> Told:
 def applies(siem: EmulatorServer, purpose: Purpose, folder: Path) -> Told:
     """Open, close, destroy."""
     grant(siem, purpose)
-    harness = harness_on(siem, folder, CLOUD_SIEM_CLOSE_LIMIT="100")
+    harness = harness_on(siem, folder, **ANY_CLOSE)
 
     return told_of(
         [harness.up(program()), harness.up(program(audit=State.CLOSED)), harness.destroy()]
@@ -172,7 +172,7 @@ def test_who_may_never_close_does_not_close_whatever_else_allows_it(
     siem: EmulatorServer, also: tuple[Purpose, ...], tmp_path: Path
 ) -> None:
     """A declared close and a destroy are refused in words that say why no grant will help."""
-    harness = harness_on(siem, tmp_path, CLOUD_SIEM_CLOSE_LIMIT="100")
+    harness = harness_on(siem, tmp_path, **ANY_CLOSE)
     grant(siem, APPLY)
     assert harness.up(program()).ok
     before = siem.open_logs()
@@ -200,7 +200,7 @@ def test_with_a_role_the_policy_is_the_roles_and_the_caller_needs_only_to_assume
     caller = Purpose(name="caller", doc="", allowed=(ASSUME,))
     grant(siem, caller)
     siem.control("grants", account=ACCOUNT, role="siem-delivery", policy=APPLY.policy)
-    settings = {"CLOUD_SIEM_ROLE_ARN": ROLE, "CLOUD_SIEM_CLOSE_LIMIT": "100"}
+    settings = {"CLOUD_SIEM_ROLE_ARN": ROLE, **ANY_CLOSE}
     harness = harness_on(siem, tmp_path, **settings)
 
     assert told_of([harness.up(program()), harness.destroy()]) == []

@@ -24,7 +24,7 @@ from cloud_siem.provider import LogDeliveryProvider, Shown
 from cloud_siem.session import Process
 from siem_emulator import EmulatorServer
 from siem_emulator.calls import Received
-from tests.conftest import ACCOUNT, HERE, FakeTime
+from tests.conftest import ACCOUNT, ANY_CLOSE, HERE, FakeTime
 from tests.edits import LOGS, small_world
 from tests.harness import Harness, Program
 
@@ -34,7 +34,7 @@ REAL = [log for logs in LOGS.values() for log in logs]
 UNGUARDED = {
     "CLOUD_SIEM_PREFLIGHT": "false",
     "CLOUD_SIEM_TARGETED_CLOSE": "true",
-    "CLOUD_SIEM_CLOSE_LIMIT": "100",
+    **ANY_CLOSE,
 }
 """Without the other rules, which would keep odd codes from the wire before this one does."""
 

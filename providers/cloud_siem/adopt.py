@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cloud_siem import catalog
+from cloud_siem.codes import Code
 from cloud_siem.errors import RefusedError
 from cloud_siem.keys import CODE
 from cloud_siem.model import (
@@ -118,9 +119,10 @@ def adoption(
             with all reasons there are.
     """
     if not snapshot.logs:
-        raise RefusedError(
+        raise RefusedError.of(
+            Code.NOT_ADOPTED,
             f"{snapshot.perspective} lists no products at all: Cloud SIEM is not activated there,"
-            " or no product is connected to it; there is nothing to adopt"
+            " or no product is connected to it; there is nothing to adopt",
         )
     return _Choice(snapshot, tuple(declared), tuple(others), wish).made()
 
@@ -160,7 +162,7 @@ class _Choice:
             for entry in self._product(product, logs)
         ]
         if self._refusals:
-            raise RefusedError("\n".join(self._refusals))
+            raise RefusedError.of(Code.NOT_ADOPTED, "\n".join(self._refusals))
         return Adoption(
             snapshot=self._snapshot,
             declared=self._declared,

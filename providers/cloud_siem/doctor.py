@@ -200,7 +200,7 @@ def _of_environment(reason: Reason) -> bool:
     return bool(reason.path) and reason.path[0].startswith(ENVIRON_PREFIX)
 
 
-_LOOSENING = ("closeLimit", "otherEndpoint", "preflight", "targetedClose")
+_LOOSENING = ("closeLimit", "otherEndpoint", "preflight")
 """Settings that are meant for one run, and that let more happen."""
 
 

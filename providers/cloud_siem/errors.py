@@ -5,7 +5,7 @@
     CloudSiemError            any failure that a person can act on
     ├── StackError            a stack file or a stack's config is not usable; has all reasons
     ├── PlanError             a saved preview is not one, or is not whole
-    ├── RefusedError          a guard rail said no, before anything was written
+    ├── RefusedError          a guardrail refuses; has a code for each broken rule
     ├── ApiError              a call to the cloud did not do what was asked
     │   ├── DeniedError       no permission (RAM), or credentials that do not count
     │   ├── ThrottledError    the cloud asked us to slow down, until the deadline
@@ -21,7 +21,10 @@ do. The fields are there for programs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
+
+from cloud_siem.codes import Code
 
 
 class CloudSiemError(Exception):
@@ -90,8 +93,43 @@ class PlanError(CloudSiemError):
     """A saved preview is not one, or is not whole."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """One broken rule."""
+
+    code: Code
+    message: str
+    """What would happen, where, and why that is refused; whole sentences."""
+    state: str = ""
+    """The state that things are in, e.g. ``Nothing was closed.``"""
+    listed: tuple[str, ...] = ()
+    """The logs that it is about, a line each."""
+    remedy: str = ""
+    """What to do, as an imperative."""
+    entry: str = ""
+    """The entry of the gate that it is about, e.g. ``sas/cloud_siem_aegis_dns``; else empty."""
+
+    def __str__(self) -> str:
+        first = " ".join(filter(None, (self.message, self.state)))
+        last = " ".join(filter(None, (self.remedy, str(self.code))))
+        return "\n".join([first, *self.listed, last]) if self.listed else f"{first} {last}"
+
+    def then(self, state: str) -> Refusal:
+        """The same refusal, with the state that things are in."""
+        return replace(self, state=state)
+
+
 class RefusedError(CloudSiemError):
-    """A guard rail said no, before anything was written."""
+    """A guardrail refuses; has a code for each broken rule."""
+
+    def __init__(self, *refusals: Refusal) -> None:
+        self.refusals = refusals
+        super().__init__("\n".join(map(str, refusals)))
+
+    @classmethod
+    def of(cls, code: Code, message: str, remedy: str = "") -> Self:
+        """The refusal by one rule."""
+        return cls(Refusal(code=code, message=message, remedy=remedy))
 
 
 class ApiError(CloudSiemError):

@@ -1,132 +1,248 @@
-"""The guard rails around every close: what an update would close, and whether it may.
+"""The guardrails around every close: which logs a run would close, and which rules that breaks.
 
-Pure, and one rule for all who ask: the gate before an update, the settled bookend before a
-destroy, the fuse before each write, and the review of a plan. docs/safety.md tells what each of
-them protects against, and what none of them can.
+Pure, and one set of rules for all who ask: the gate before an update, the settled resource before a
+destroy, the check before each write, and the review of a plan. The unit is a log that goes from
+open to closed in the account, never a call or an entry. docs/safety.md has each rule with its code,
+and what none of them protects against.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from cloud_siem.codes import Code
+from cloud_siem.errors import Refusal
 from cloud_siem.model import (
     WHOLE_PRODUCT,
     Delivery,
     DeliveryKey,
+    KeyIndex,
     OnRemove,
+    Perspective,
     Snapshot,
     State,
     by_name,
-    closable,
 )
-from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, Settings
+from cloud_siem.settings import BY_CONFIG_KEY, CLOSE_WORD, LAST_LOG_WORD, PREFIX, LogName, Settings
 from cloud_siem.wording import counted
 
 LIMIT = BY_CONFIG_KEY[f"{PREFIX}closeLimit"]
 NOTHING_CLOSED = "Nothing was closed."
-"""How the refusal of a whole update ends; so that a failed preview tells what failed it."""
-_GOES_DARK = (State.OPEN, State.PARTIAL)
-_NAMED = 30
-"""So many deliveries are named in one sentence; the gate's own diff has all of them."""
+_LISTED = 30
+"""A refusal lists so many logs; an announcement lists all."""
+
+Claimed = Callable[[DeliveryKey], str]
+"""The name of another stack that declares a log open; empty where none does."""
+
+
+def unclaimed(_log: DeliveryKey) -> str:
+    """Says of every log that no other stack declares it open."""
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Closing:
-    """One CloseDelivery that an update would make."""
+    """One log that a run closes."""
 
     key: DeliveryKey
+    """Of this log alone."""
+    entry: DeliveryKey
+    """The entry whose removal or new state closes it; maybe that of all logs of the product."""
     adopted: bool = False
     """Whether the delivery was open before the stack had it."""
 
 
-# --- what an update would close -------------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """A log that is declared closed here and open in another stack file."""
+
+    key: DeliveryKey
+    entry: DeliveryKey
+    stack: str
+    """The other stack."""
 
 
-def may_close(before: Iterable[Delivery], after: Iterable[Delivery]) -> bool:
-    """Whether an update can close anything, so that the account has to be looked at."""
-    declared = {one.key: one.state for one in after}
-    recorded = {one.key: one.state for one in before}
-    return any(
-        state is not State.CLOSED and declared.get(key) is not State.OPEN
-        for key, state in recorded.items()
-    ) or any(state is State.CLOSED and key not in recorded for key, state in declared.items())
+@dataclass(frozen=True, kw_only=True)
+class Closings:
+    """What an update from one declaration to another does to open logs."""
+
+    logs: tuple[Closing, ...] = ()
+    """What it closes: each log once, in the order of ``by_name``."""
+    released: Mapping[DeliveryKey, str] = field(default_factory=dict)
+    """Logs that stay open since another stack declares them open: the name of that stack."""
+    conflicts: tuple[Conflict, ...] = ()
+
+    @property
+    def entries(self) -> frozenset[DeliveryKey]:
+        """The entries that close something."""
+        return frozenset(closing.entry for closing in self.logs)
+
+
+# --- what would close -----------------------------------------------------------------------------
+
+
+def closing_entries(before: Iterable[Delivery], after: Iterable[Delivery]) -> set[DeliveryKey]:
+    """The entries that may close something, by what is recorded and declared alone.
+
+    Empty: the update closes nothing, whatever the account shows.
+    """
+    recorded = {delivery.key: delivery for delivery in before}
+    declared = {delivery.key: delivery.state for delivery in after}
+    open_entries = KeyIndex(key for key, state in declared.items() if state is State.OPEN)
+    return {
+        key
+        for key, delivery in recorded.items()
+        if delivery.state is not State.CLOSED
+        and (
+            declared[key] is State.CLOSED
+            if key in declared
+            else delivery.on_remove is OnRemove.CLOSE and not open_entries.covers(key)
+        )
+    } | {key for key, state in declared.items() if state is State.CLOSED and key not in recorded}
 
 
 def closings(
-    before: Iterable[Delivery], after: Iterable[Delivery], snapshot: Snapshot
-) -> tuple[Closing, ...]:
-    """Every CloseDelivery that an update from one declaration to another would make.
-
-    ``before`` is what is recorded and ``after`` what the program declares now; what the account
-    shows as closed already is no close. Each is told once, in the order of ``by_name``.
-    """
-    recorded = {one.key: one for one in before}
-    declared = {one.key: one for one in after}
-    found: dict[DeliveryKey, Closing] = {}
-    for one in recorded.values():
-        for key in _closed_by(one, declared, snapshot):
-            found[key] = Closing(key=key, adopted=one.adopted)
-    for key, new in declared.items():
-        if key not in recorded and new.state is State.CLOSED:
-            found.setdefault(key, Closing(key=key, adopted=True))
-    dark = [one for one in found.values() if snapshot.state_of(one.key) in _GOES_DARK]
-    return tuple(sorted(dark, key=lambda one: by_name(one.key)))
-
-
-def _closed_by(
-    one: Delivery, declared: Mapping[DeliveryKey, Delivery], snapshot: Snapshot
-) -> tuple[DeliveryKey, ...]:
-    """What becomes of one recorded delivery: the keys that closing calls would be made for."""
-    if one.state is State.CLOSED:
-        return ()
-    now = declared.get(one.key)
-    if now is not None:
-        return (one.key,) if now.state is State.CLOSED else ()
-    # The engine goes by the keep flag that it recorded, not by the one that went with the entry.
-    if one.on_remove is OnRemove.KEEP:
-        return ()
-    return closable(one.key, declared, snapshot)
-
-
-# --- whether it may -------------------------------------------------------------------------------
-
-
-def refusal(closing: Sequence[Closing], *, opened: int, left_open: int, settings: Settings) -> str:
-    """Why a run that closes these is refused, in sentences with the numbers; empty when it is not.
+    before: Iterable[Delivery],
+    after: Iterable[Delivery],
+    snapshot: Snapshot,
+    claimed: Claimed = unclaimed,
+) -> Closings:
+    """Every log that an update from one declaration to another closes.
 
     Args:
-        closing: What would be closed, what this run has closed already included.
-        opened: How many deliveries the stack had declared open; a percentage is of these.
-        left_open: How many logs of the account stay open. That none is left is refused even
-            within the limit, unless the limit was given for this one run.
-        settings: With the limit.
+        before: What is recorded.
+        after: What the program declares now.
+        snapshot: What the account shows; a log that it shows as closed is not closed again.
+        claimed: Which other stack declares a log open.
+    """
+    recorded = {delivery.key: delivery for delivery in before}
+    declared = {delivery.key: delivery for delivery in after}
+    stays = KeyIndex(key for key, one in declared.items() if one.state is State.OPEN)
+    logs: dict[DeliveryKey, Closing] = {}
+    released: dict[DeliveryKey, str] = {}
+    conflicts: list[Conflict] = []
+    for entry in sorted({*recorded, *declared}, key=by_name):
+        was, now = recorded.get(entry), declared.get(entry)
+        if now is None and was is not None and was.state is not State.CLOSED:
+            if was.on_remove is OnRemove.KEEP:
+                continue
+            for log in open_logs(entry, snapshot):
+                if stays.covers(log):
+                    continue
+                if stack := claimed(log):
+                    released[log] = stack
+                else:
+                    closing = Closing(key=log, entry=entry, adopted=was.adopted)
+                    logs.setdefault(log, closing)
+        elif (
+            now is not None
+            and now.state is State.CLOSED
+            and (was is None or was.state is not now.state)
+        ):
+            adopted = was is None or was.adopted
+            for log in open_logs(entry, snapshot):
+                logs[log] = Closing(key=log, entry=entry, adopted=adopted)
+                if stack := claimed(log):
+                    conflicts.append(Conflict(key=log, entry=entry, stack=stack))
+    return Closings(
+        logs=tuple(sorted(logs.values(), key=lambda closing: by_name(closing.key))),
+        released=released,
+        conflicts=tuple(conflicts),
+    )
+
+
+def kept(before: Iterable[Delivery], after: Iterable[Delivery]) -> set[DeliveryKey]:
+    """Removed entries that are recorded with ``onRemove: keep``; their logs stay as they are.
+
+    Pulumi goes by the flag that it recorded, not by the one that went with the entry.
+    """
+    declared = {one.key for one in after}
+    return {one.key for one in before if one.on_remove is OnRemove.KEEP and one.key not in declared}
+
+
+def open_logs(key: DeliveryKey, snapshot: Snapshot) -> tuple[DeliveryKey, ...]:
+    """The open logs that a key covers, each by its own key."""
+    return tuple(replace(key, log=log.log) for log in snapshot.find(key) if log.state is State.OPEN)
+
+
+def calls(
+    key: DeliveryKey, snapshot: Snapshot, spared: Callable[[DeliveryKey], bool], *, shared: bool
+) -> tuple[DeliveryKey, ...]:
+    """The CloseDelivery calls that close what is open under a key, and nothing that is spared.
+
+    Args:
+        key: A removed entry.
+        snapshot: What the account shows.
+        spared: Whether a log stays open.
+        shared: Whether anything that stays open may have a log in common with the key: all logs of
+            a product then close one by one.
+    """
+    closing = tuple(log for log in open_logs(key, snapshot) if not spared(log))
+    return (key,) if closing and not shared else closing
+
+
+# --- which rules that breaks ----------------------------------------------------------------------
+
+
+def refusals(
+    closing: Sequence[Closing],
+    perspective: Perspective,
+    *,
+    opened: int,
+    left_open: int,
+    settings: Settings,
+) -> Iterator[Refusal]:
+    """The broken rules of a run that closes these logs.
+
+    Args:
+        closing: The logs, those that this run has closed already included.
+        perspective: Of the account that they are in.
+        opened: The logs that are open now under what was recorded as open; a percentage is of them.
+        left_open: The logs of the account that stay open.
+        settings: Have the limit, and the words for this run.
     """
     if not closing:
-        return ""
+        return
     limit = settings.close_limit
     allowed = limit.of(opened)
+    many = amount(closing)
     if len(closing) > allowed:
-        known = f", of a stack that has {opened} open" if opened else ""
-        share = f" ({limit})" if limit.percent else ""
-        many = counted(len(closing), "delivery")
-        numbers = f"{many} would close{known}; {LIMIT.config_key} is {allowed}{share}."
-    elif not left_open and LIMIT.field not in settings.overridden:
-        numbers = "the last open log of the account would close; nothing would reach the SIEM."
-    else:
-        return ""
-    return f"{numbers}{_adopted(closing)} To close: {names(closing)}."
+        share = f" ({limit} of {counted(opened, 'open log')})" if limit.percent else ""
+        yield Refusal(
+            code=Code.CLOSE_LIMIT,
+            message=f"{perspective}: {many} would close; {LIMIT.config_key} allows"
+            f" {allowed}{share}.{_adopted(closing)}",
+            listed=tuple(lines(closing)),
+            remedy=f"To allow it for one run, set {LIMIT.environ_name}={len(closing)}.",
+        )
+    unnamed = [one.key for one in closing if not settings.names_last(one.key)]
+    if not left_open and unnamed:
+        names = ",".join(log_names(one.key for one in closing))
+        yield Refusal(
+            code=Code.LAST_OPEN_LOG,
+            message=f"{perspective}: {many} would close and no log of the account would stay open:"
+            " Cloud SIEM would receive no logs.",
+            listed=tuple(lines(closing)),
+            remedy=f"To allow it for one run, set {LAST_LOG_WORD}={names}.",
+        )
 
 
-def way_out(count: int) -> str:
-    """How a person allows so many closes."""
-    return f"To allow it for one run, set {LIMIT.environ_name}={count}."
+def protected(before: Iterable[Delivery], after: Iterable[Delivery]) -> Iterator[Refusal]:
+    """One refusal for each entry that is recorded as protected and would close or be dropped."""
+    for key in dropped_protection(before, after):
+        yield protection_refusal(key)
 
 
-def left_open(closing: Iterable[Closing], snapshot: Snapshot) -> int:
-    """How many logs of the account stay open."""
-    closed = {log for one in closing for log in snapshot.find(one.key)}
-    return sum(log.state is State.OPEN and log not in closed for log in snapshot.logs)
+def protection_refusal(key: DeliveryKey) -> Refusal:
+    """Why what is recorded as protected does not close, and what to do."""
+    return Refusal(
+        code=Code.PROTECTED,
+        message=f"{key.name} is recorded as protected and would close, or would no longer be"
+        " declared.",
+        remedy="First run an update that keeps it open and sets `protect: false`, then this one.",
+        entry=key.entry,
+    )
 
 
 def dropped_protection(
@@ -137,80 +253,164 @@ def dropped_protection(
     The recorded flag counts: taking it off in the same edit is what an intruder, or somebody in a
     hurry, would do.
     """
+    protected = [one for one in before if one.protect and one.state is not State.CLOSED]
+    if not protected:
+        return ()
     declared = list(after)
+    stays = KeyIndex(one.key for one in declared if one.state is State.OPEN)
+    closes = KeyIndex(one.key for one in declared if one.state is State.CLOSED)
     return tuple(
-        one.key
-        for one in before
-        if one.protect and one.state is not State.CLOSED and not _stays_open(one.key, declared)
+        one.key for one in protected if not stays.covers(one.key) or closes.overlaps(one.key)
     )
 
 
-def _stays_open(key: DeliveryKey, declared: Iterable[Delivery]) -> bool:
-    touching = [one for one in declared if one.key.overlaps(key)]
-    return any(one.key.covers(key) for one in touching) and all(
-        one.state is State.OPEN for one in touching
-    )
+def kept_too_late(before: Iterable[Delivery], after: Iterable[Delivery]) -> Iterator[Refusal]:
+    """One refusal for each entry that is removed and recorded to close then, though the file says
+    ``keep`` by now.
+    """
+    stays = KeyIndex(one.key for one in after if one.state is State.OPEN)
+    for one in before:
+        closes = one.on_remove is OnRemove.CLOSE and one.state is not State.CLOSED
+        if closes and not stays.covers(one.key):
+            yield Refusal(
+                code=Code.KEEP_FIRST,
+                message=f"{one.key.name} is removed in the same update that sets `onRemove: keep`."
+                " Pulumi goes by what it has recorded, and would close it.",
+                remedy="First run an update that keeps the entry, so that `keep` is recorded, then"
+                " one that removes it.",
+                entry=one.key.entry,
+            )
 
 
-def kept_too_late(before: Iterable[Delivery], after: Iterable[Delivery]) -> tuple[DeliveryKey, ...]:
-    """What is removed and recorded to close then, whatever the file says by now."""
-    declared = [one.key for one in after]
-    return tuple(
-        one.key
-        for one in before
-        if one.on_remove is OnRemove.CLOSE
-        and one.state is not State.CLOSED
-        and not any(other.covers(one.key) for other in declared)
-    )
+def declared_elsewhere(conflicts: Iterable[Conflict]) -> Iterator[Refusal]:
+    """One refusal for each log that is declared closed here and open in another stack file."""
+    for conflict in conflicts:
+        yield Refusal(
+            code=Code.DECLARED_ELSEWHERE,
+            message=f"{conflict.key.name} is declared closed here and open in stack"
+            f" {conflict.stack}.",
+            remedy="Declare it in one stack file only.",
+            entry=conflict.entry.entry,
+        )
+
+
+def siblings_unknown(reasons: Sequence[str], closing: Sequence[Closing]) -> Iterator[Refusal]:
+    """The refusal of closes while it is not known what the other stack files declare."""
+    if reasons and closing:
+        names = ",".join(log_names(one.key for one in closing))
+        yield Refusal(
+            code=Code.SIBLINGS_UNKNOWN,
+            message=f"{amount(closing)} would close, and it is not known whether another stack file"
+            f" declares them open: {'; '.join(reasons)}.",
+            listed=tuple(lines(closing)),
+            remedy=f"Correct that, or name the logs for one run: {CLOSE_WORD}={names}.",
+        )
 
 
 # --- sentences ------------------------------------------------------------------------------------
 
 
-def protected(keys: Sequence[DeliveryKey]) -> str:
-    """Why what is recorded as protected is not closed, and the way out."""
-    are = "is recorded as protected" if len(keys) == 1 else "are recorded as protected"
-    return (
-        f"{', '.join(key.name for key in keys)} {are}, and would close or be dropped. That takes"
-        " two updates: one that keeps it open and sets `protect: false`, then this one."
-    )
+def amount(closing: Sequence[Closing]) -> str:
+    """E.g. ``3 logs``; where entries of all logs are among them, ``27 logs (5 entries)``."""
+    entries = {one.entry for one in closing}
+    many = counted(len(closing), "log")
+    return many if len(entries) == len(closing) else f"{many} ({_entries(len(entries))})"
 
 
-def to_be_kept_first(key: DeliveryKey) -> str:
-    """Why a removal is refused in the update that first says keep, and the way out."""
-    return (
-        f"{key.name} is removed in the same update that sets `onRemove: keep`. The engine goes by"
-        " what it has recorded, and would close it. That takes two updates: one that keeps the"
-        " entry, so that `keep` is recorded, then one that removes it."
-    )
+def _entries(number: int) -> str:
+    return "1 entry" if number == 1 else f"{number} entries"
 
 
-def announcement(closing: Sequence[Closing]) -> list[str]:
-    """What goes dark and how to undo it, told before it happens; nothing where nothing closes."""
+def lines(closing: Sequence[Closing], limit: int | None = _LISTED) -> list[str]:
+    """One line for each log, as refusals and announcements list them."""
+    listed = [f"  close {one.key.name}" for one in closing[:limit]]
+    more = len(closing) - len(listed)
+    return [*listed, f"  and {more} more"] if more else listed
+
+
+def announcement(
+    closing: Sequence[Closing], before: Iterable[Delivery], after: Iterable[Delivery]
+) -> list[str]:
+    """Which logs close and how to undo it, printed before it happens; nothing where none closes."""
     if not closing:
         return []
-    many, verb = counted(len(closing), "delivery"), "closes" if len(closing) == 1 else "close"
-    undone = "To undo it, declare them open and run `pulumi up`:"
+    verb = "closes" if len(closing) == 1 else "close"
     return [
-        f"{many} {verb}: {names(closing)}. {undone}",
-        *(f"    {line}" for line in undo(closing)),
+        f"{amount(closing)} {verb}:",
+        *lines(closing, limit=None),
+        "To undo it, replace these products below cloud-siem:deliveries and run `pulumi up`:",
+        *(f"  {line}" for line in undo(closing, before, after)),
     ]
 
 
-def names(closing: Sequence[Closing]) -> str:
-    """The deliveries, as sentences list them."""
-    listed = ", ".join(one.key.name for one in closing[:_NAMED])
-    more = len(closing) - _NAMED
-    return f"{listed} and {more} more" if more > 0 else listed
+def undo(
+    closing: Iterable[Closing], before: Iterable[Delivery], after: Iterable[Delivery]
+) -> list[str]:
+    """The blocks of the stack file that open these again: each product whole, as it was.
+
+    A block has every entry of the product that was recorded, with its flags, and the new entries
+    that have no log in common with them.
+    """
+    products = {one.key.product for one in closing}
+    was = [one for one in before if one.key.product in products]
+    recorded = KeyIndex(one.key for one in was)
+    others = [
+        one for one in after if one.key.product in products and not recorded.overlaps(one.key)
+    ]
+    entries: dict[str, list[Delivery]] = {}
+    for one in sorted([*was, *others], key=lambda one: by_name(one.key)):
+        entries.setdefault(one.key.product, []).append(one)
+    for closed in closing:  # declared closed and new here: nothing recorded says how it was
+        block = entries.setdefault(closed.key.product, [])
+        if closed.entry not in {one.key for one in was}:
+            block[:] = [one for one in block if one.key != closed.entry]
+            block.append(Delivery(key=closed.key, state=State.OPEN))
+    return [
+        line
+        for product, block in entries.items()
+        for line in (f"{product}:", *(f"  {_entry_line(one)}" for one in block))
+    ]
 
 
-def undo(closing: Iterable[Closing]) -> list[str]:
-    """The stack-file lines that open these again."""
-    products: dict[str, list[str]] = {}
-    for one in closing:
-        log = one.key.log or f'"{WHOLE_PRODUCT}"'
-        products.setdefault(one.key.product, []).append(f"{log}: open")
-    return [f"{product}: {{{', '.join(logs)}}}" for product, logs in products.items()]
+def _entry_line(delivery: Delivery) -> str:
+    log = delivery.key.log or f'"{WHOLE_PRODUCT}"'
+    state = State.CLOSED if delivery.state is State.CLOSED else State.OPEN
+    words = {
+        "state": state.value,
+        "protect": "true" if delivery.protect else "",
+        "onRemove": "keep" if delivery.on_remove is OnRemove.KEEP else "",
+        "reason": _quoted(delivery.reason),
+    }
+    given = {word: value for word, value in words.items() if value}
+    if len(given) == 1:
+        return f"{log}: {state.value}"
+    return f"{log}: {{{', '.join(f'{word}: {value}' for word, value in given.items())}}}"
+
+
+def _quoted(reason: str) -> str:
+    return "'" + reason.replace("'", "''") + "'" if reason else ""
+
+
+def log_names(keys: Iterable[DeliveryKey]) -> list[str]:
+    """The names by which the words for one run name logs, e.g. ``1130916744880000/sas/x``."""
+    return [str(LogName.of(key)) for key in keys]
+
+
+def left_open(closing: Iterable[Closing], snapshot: Snapshot) -> int:
+    """How many logs of the account stay open."""
+    closed = {one.key.switch for one in closing}
+    return sum(
+        log.state is State.OPEN
+        and (snapshot.perspective.owner, snapshot.perspective.region, log.product, log.log)
+        not in closed
+        for log in snapshot.logs
+    )
+
+
+def opened_logs(before: Iterable[Delivery], snapshot: Snapshot) -> int:
+    """How many logs are open now under what is recorded as open."""
+    entries = [one.key for one in before if one.state is not State.CLOSED]
+    return len({log for entry in entries for log in open_logs(entry, snapshot)})
 
 
 def _adopted(closing: Sequence[Closing]) -> str:
@@ -219,6 +419,5 @@ def _adopted(closing: Sequence[Closing]) -> str:
         return ""
     if len(closing) == 1:
         return " It was open before this stack had it."
-    if adopted == 1:
-        return " 1 of them was open before this stack had it."
-    return f" {adopted} of them were open before this stack had them."
+    were = "was" if adopted == 1 else "were"
+    return f" {adopted} of them {were} open before this stack had them."

@@ -7,7 +7,7 @@ No I/O, no Pulumi, no SDK. All values are frozen; all rules are pure. The spelli
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
@@ -120,6 +120,11 @@ class DeliveryKey:
     def log_word(self) -> str:
         """The log as stack files, property bags and ids have it: its code, or ``*`` for all."""
         return WHOLE_PRODUCT if self.log is None else self.log
+
+    @property
+    def entry(self) -> str:
+        """The name of its entry in the gate: product and log, with ``*`` for all logs."""
+        return f"{self.product}/{self.log_word}"
 
     @property
     def id(self) -> str:
@@ -276,19 +281,26 @@ def judge(key: DeliveryKey, declared: State, snapshot: Snapshot) -> Verdict:
     return Verdict(key=key, declared=declared, observed=snapshot.state_of(key), odd=odd)
 
 
-def closable(
-    key: DeliveryKey, declared: Iterable[DeliveryKey], snapshot: Snapshot
-) -> tuple[DeliveryKey, ...]:
-    """What removing ``key`` may close, when everything in ``declared`` must stay as it is.
+class KeyIndex:
+    """Some keys, found by what they switch: an account has thousands of logs, a product a few."""
 
-    The rule behind "a delete never closes what this run still declares": the key itself when
-    nothing declared overlaps it; none when something declared covers it; and for a whole product
-    of which single logs are still declared, each other open log by its own code.
-    """
-    overlapping = [other for other in declared if key.overlaps(other)]
-    if not overlapping:
-        return (key,)
-    if any(other.covers(key) for other in overlapping):
-        return ()
-    singles = (replace(key, log=log.log) for log in snapshot.find(key) if log.state is State.OPEN)
-    return tuple(one for one in singles if not any(other.covers(one) for other in overlapping))
+    def __init__(self, keys: Iterable[DeliveryKey] = ()) -> None:
+        self._logs: dict[tuple[str, Region, str], set[str | None]] = {}
+        for key in keys:
+            self.add(key)
+
+    def add(self, key: DeliveryKey) -> None:
+        owner, region, product, log = key.switch
+        self._logs.setdefault((owner, region, product), set()).add(log)
+
+    def covers(self, key: DeliveryKey) -> bool:
+        """Whether one of the keys covers this one."""
+        owner, region, product, log = key.switch
+        logs = self._logs.get((owner, region, product), ())
+        return None in logs or log in logs
+
+    def overlaps(self, key: DeliveryKey) -> bool:
+        """Whether one of the keys has a log in common with this one."""
+        owner, region, product, log = key.switch
+        logs = self._logs.get((owner, region, product))
+        return logs is not None and (log is None or None in logs or log in logs)

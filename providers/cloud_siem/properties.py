@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from cloud_siem.codes import Code
 from cloud_siem.errors import RefusedError
 from cloud_siem.model import (
     WHOLE_PRODUCT,
@@ -34,6 +35,10 @@ OUTPUT_FIELDS = ("project", "logstore", "topic", "adopted", "request_id")
 IDLE_FIELDS = ("stack",)
 """Carried along and never a difference: renaming a stack changes no delivery."""
 
+CLOSING = "closing"
+"""The key of the gate's bag that has what an update closes, until a later run has seen it closed."""
+_CARRIED = 3
+"""Runs; so often what was not closed is authorized anew. After that a person has to name it."""
 _PROTECTED = "protected"
 _KEPT = "kept"
 _ADOPTED = "adopted"
@@ -61,9 +66,10 @@ def key_of(bag: Bag) -> DeliveryKey:
     """
     product, log = str(bag["product"]), bag.get("log")
     if not isinstance(log, str) or not log.strip():
-        raise RefusedError(
-            f"{product}: the log code is missing, which in a call would mean every log. Nothing was"
-            ' called. Write it, or "*" for every log of the product.'
+        raise RefusedError.of(
+            Code.NO_LOG,
+            f"{product}: the log code is missing, which in a call would mean all logs of the"
+            ' product. Nothing was called. Write the log code, or "*" for all logs.',
         )
     return DeliveryKey(
         perspective=perspective_of(bag), product=product, log=None if log == WHOLE_PRODUCT else log
@@ -76,6 +82,7 @@ def delivery_of(bag: Bag) -> Delivery:
         key=key_of(bag),
         state=state_of(bag),
         protect=bool(bag.get("protect")),
+        on_remove=OnRemove(bag.get("on_remove", OnRemove.CLOSE.value)),
         reason=str(bag.get("reason") or ""),
     )
 
@@ -147,6 +154,11 @@ class GateBag:
     """What removing an entry does, where the entry did not say so itself."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Carried for policies; in the bag one nested key, which is not there without tags."""
+    closing: Mapping[str, int] = field(default_factory=dict)
+    """The names of the entries that the gate authorized to close: by how many runs ago.
+
+    The gate is recorded before its deliveries change. So after a run that was interrupted this is
+    the only record of what is still to be done; the next run's gate authorizes the rest anew."""
 
     @classmethod
     def read(cls, bag: Bag) -> GateBag:
@@ -158,12 +170,19 @@ class GateBag:
             deliveries=read_entries(perspective, bag),
             on_remove=OnRemove(bag.get("on_remove", OnRemove.CLOSE.value)),
             tags=_tags_of(bag),
+            closing=closing_of(bag),
         )
 
     def write(self) -> dict[str, object]:
         """The normal form."""
         flags = {"on_remove": "keep"} if self.on_remove is OnRemove.KEEP else {}
-        carried = _set({"stack": self.stack, "tags": dict(self.tags) or None})
+        carried = _set(
+            {
+                "stack": self.stack,
+                "tags": dict(self.tags) or None,
+                CLOSING: dict(self.closing) or None,
+            }
+        )
         own = perspective_bag(self.perspective) | carried | flags
         return own | write_entries(self.deliveries)
 
@@ -173,9 +192,12 @@ class GateBag:
         return {one.key: one.state for one in self.deliveries}
 
     @property
-    def opened(self) -> int:
-        """How many deliveries are open; or partly so, which only a look can tell."""
-        return sum(one.state is not State.CLOSED for one in self.deliveries)
+    def unfinished(self) -> tuple[Delivery, ...]:
+        """The entries that were authorized to close and may still be open."""
+        return tuple(
+            Delivery(key=entry_key(self.perspective, name), state=State.OPEN)
+            for name in sorted(self.closing)
+        )
 
     def emptied(self) -> GateBag:
         """What came before the first one."""
@@ -186,30 +208,54 @@ class GateBag:
         marked = (replace(one, adopted=one.adopted or one.key in keys) for one in self.deliveries)
         return replace(self, deliveries=tuple(marked))
 
+    def authorizing(
+        self,
+        entries: Iterable[DeliveryKey],
+        unfinished: Iterable[DeliveryKey],
+        runs: Mapping[str, int],
+    ) -> GateBag:
+        """With what this update closes, and what earlier ones were to close and is still open.
+
+        Args:
+            entries: What this update closes.
+            unfinished: What earlier updates were authorized to close, and is still open.
+            runs: How many runs ago, by entry. An entry is carried along for a few runs: it may
+                have been closed by one of them and opened again outside Pulumi.
+        """
+        closing = {key.entry: runs.get(key.entry, 0) + 1 for key in unfinished}
+        closing = {entry: number for entry, number in closing.items() if number <= _CARRIED}
+        return replace(self, closing=closing | {key.entry: 0 for key in entries})
+
     def carrying(self, before: GateBag) -> GateBag:
         """With the words that the gate found out earlier: they hold while the state is the same."""
         known = (one for one in before.deliveries if one.adopted)
         return self.adopting({one.key for one in known if self.states.get(one.key) is one.state})
 
     def as_seen(self, snapshot: Snapshot) -> GateBag:
-        """With the states that the account shows, and without what it does not list.
+        """With the states that the account shows; what it does not list stays as it was recorded.
 
         What a refresh records: so that the next update's gate knows of every close, also of what
-        was opened by hand.
+        was opened outside Pulumi, and of the protection of a product that is not listed for a
+        while.
         """
-        seen = (_seen(one, snapshot.state_of(one.key)) for one in self.deliveries)
-        return replace(self, deliveries=tuple(one for one in seen if one is not None))
+        closing = {
+            one.key.entry: self.closing[one.key.entry]
+            for one in self.unfinished
+            if snapshot.state_of(one.key) in (State.OPEN, State.PARTIAL)
+        }
+        deliveries = tuple(_seen(one, snapshot.state_of(one.key)) for one in self.deliveries)
+        return replace(self, deliveries=deliveries, closing=closing)
 
 
-def _seen(one: Delivery, state: State | None) -> Delivery | None:
+def _seen(one: Delivery, state: State | None) -> Delivery:
     if state is None or state is one.state:
-        return one if state else None
+        return one
     return replace(one, state=state, reason="", adopted=False)
 
 
 def write_entries(deliveries: Iterable[Delivery]) -> dict[str, str]:
     """The deliveries by name, with their words."""
-    return {entry_name(one.key): _entry_words(one) for one in deliveries}
+    return {one.key.entry: _entry_words(one) for one in deliveries}
 
 
 def read_entries(perspective: Perspective, bag: Bag) -> tuple[Delivery, ...]:
@@ -232,11 +278,6 @@ def written_digest(told: Iterable[Delivery], requests: Mapping[str, object]) -> 
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def entry_name(key: DeliveryKey) -> str:
-    """The key under which the gate's bag has a delivery."""
-    return f"{key.product}/{key.log_word}"
-
-
 def _entry_words(delivery: Delivery) -> str:
     words = [delivery.state.value]
     words += [_PROTECTED] if delivery.protect else []
@@ -245,11 +286,29 @@ def _entry_words(delivery: Delivery) -> str:
     return ", ".join(words) + (_REASON + delivery.reason if delivery.reason else "")
 
 
-def _read_entry(perspective: Perspective, name: str, words: str) -> Delivery:
+def entry_key(perspective: Perspective, name: str) -> DeliveryKey:
+    """The key of an entry, by its name."""
     product, _, log = name.partition("/")
-    key = DeliveryKey(
+    return DeliveryKey(
         perspective=perspective, product=product, log=None if log == WHOLE_PRODUCT else log
     )
+
+
+def closing_of(bag: Bag) -> dict[str, int]:
+    """What a gate's or settled resource's bag has as authorized to close, and not yet seen closed.
+
+    Numbers come back from the engine as floating-point numbers.
+    """
+    entries = bag.get(CLOSING)
+    return (
+        {str(name): int(runs) for name, runs in entries.items()}
+        if isinstance(entries, Mapping)
+        else {}
+    )
+
+
+def _read_entry(perspective: Perspective, name: str, words: str) -> Delivery:
+    key = entry_key(perspective, name)
     said, _, reason = words.partition(_REASON)
     state, *flags = said.split(", ")
     return Delivery(

@@ -6,13 +6,19 @@ What they know lives in ``session``, in the process that the engine starts for t
 
 One update, in the order in which the engine calls the verbs::
 
-    Gate.check          all that the program declares: recorded, proven, compared with the account
+    Gate.check          all that the program declares, compared with what was recorded and with the
+                        account: gives the tickets for everything that this update closes, or none
     LogDelivery.check   offline rules; the same look for what is new or changed
     LogDelivery.create, update
     Settled.create, update    looks until the account shows what was written
     LogDelivery.delete  last of all: closes nothing that the run still declares
 
-``destroy`` calls no check: there ``Settled.delete`` comes first, since it depends on everything.
+``destroy`` calls no check: there ``Settled.delete`` comes first, since it depends on everything,
+and gives the tickets.
+
+What Pulumi replaces (``--replace``, ``--target-replace``, a tainted resource) it checks without old
+inputs. So gate and deliveries are replaced by deleting them first: a delivery's delete knows what
+was recorded, and refuses where no ticket was given; a gate's delete says that something was.
 """
 
 from __future__ import annotations
@@ -39,21 +45,23 @@ from pulumi.dynamic import (
 from pulumi.output import UNKNOWN, Unknown, contains_unknowns
 
 from cloud_siem import guard, lifeline, preflight, properties, rules
-from cloud_siem.errors import ApiError, CloudSiemError, RefusedError
+from cloud_siem.codes import Code
+from cloud_siem.errors import ApiError, CloudSiemError, Refusal, RefusedError
 from cloud_siem.guard import Closing
 from cloud_siem.model import (
     Delivery,
     DeliveryKey,
+    KeyIndex,
     OnRemove,
     Snapshot,
     Standing,
     State,
     by_name,
-    closable,
     judge,
 )
 from cloud_siem.properties import GateBag
-from cloud_siem.session import Process, Session, Sight
+from cloud_siem.session import DeclarationScope, Process, Session
+from cloud_siem.wording import counted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -94,7 +102,7 @@ Shown.__name__ = Shown.__qualname__ = "CloudSiemError"
 Shown.__module__ = "builtins"
 
 
-def told(verb: Callable[P, R]) -> Callable[P, R]:
+def reports_errors(verb: Callable[P, R]) -> Callable[P, R]:
     """Have whatever fails in a verb reach the person as sentences, never as a traceback."""
 
     @wraps(verb)
@@ -109,7 +117,9 @@ def told(verb: Callable[P, R]) -> Callable[P, R]:
     return telling
 
 
-def checked(check: Callable[[Any, Props, Props], CheckResult]) -> Callable[..., CheckResult]:
+def reports_failures(
+    check: Callable[[Any, Props, Props], CheckResult],
+) -> Callable[..., CheckResult]:
     """The same for ``check``, whose failures the engine words as problems of the resource."""
 
     @wraps(check)
@@ -143,7 +153,7 @@ class _Provider(ResourceProvider):
 class LogDeliveryProvider(_Provider):
     """Of ``LogDelivery``: opens, closes and watches one delivery."""
 
-    @checked
+    @reports_failures
     def check(self, olds: Props, news: Props) -> CheckResult:
         required = process().settings.require_reason
         found = rules.delivery_faults(news, _unknown(news), require_reason=required)
@@ -155,31 +165,59 @@ class LogDeliveryProvider(_Provider):
         if moved:
             return CheckResult(inputs, [_moved(field, olds, inputs) for field in moved])
         delivery = properties.delivery_of(inputs)
-        process().declare(delivery)
+        if other := process().declare(delivery):
+            return CheckResult(inputs, [_contradiction(delivery, other, "state")])
+        session = _session(inputs)
         if inputs.get("guarded"):
-            _session(inputs).sees(Sight.PART)
-        if olds and guard.dropped_protection([properties.delivery_of(olds)], [delivery]):
-            failures = [CheckFailure("state", guard.protected([delivery.key]))]
-        elif not olds or olds.get("state") != inputs["state"]:
+            session.widen_scope(DeclarationScope.PARTIAL)
+            if olds and not process().compared(delivery.key):
+                session.recorded_unseen = True
+        recorded = [properties.delivery_of(olds)] if olds else []
+        if failures := [
+            _check_failure(one, "state", session) for one in guard.protected(recorded, [delivery])
+        ]:
+            return CheckResult(inputs, failures)
+        if not olds or olds.get("state") != inputs["state"]:
             failures = _live_failures(inputs, [delivery], by_delivery=False)
+            if delivery.state is State.CLOSED:
+                refusals = self._close_refusals(
+                    session, recorded, delivery, bool(inputs.get("guarded"))
+                )
+                failures += [_check_failure(one, "state", session) for one in refusals]
         return CheckResult(inputs, failures)
 
-    @told
+    def _close_refusals(
+        self, session: Session, recorded: list[Delivery], delivery: Delivery, guarded: bool
+    ) -> Sequence[Refusal]:
+        """Why this delivery cannot become closed in this run, as far as its own check can know."""
+        if not guarded and recorded:
+            # No gate compares it with what was recorded; its own check can, since it has both.
+            found = session.closings(recorded, [delivery])
+            broken = session.authorize(
+                found.logs, before=recorded, broken=guard.declared_elsewhere(found.conflicts)
+            )
+            if not broken:
+                _say_closing(session, found.logs, recorded, [delivery])
+            return broken
+        missing = session.obtain(delivery.key, creates=not recorded)
+        return [session.not_authorized(delivery.key, missing)] if missing else []
+
+    @reports_errors
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
         return DiffResult(changes=bool(_unknown(news) or properties.differ(olds, news)))
 
-    @told
+    @reports_errors
     def create(self, props: Props) -> CreateResult:
         inputs = properties.inputs_of(props)
         key, state = properties.key_of(inputs), properties.state_of(inputs)
         session = _session(inputs)
         snapshot = session.look()
         adopted = judge(key, state, snapshot).standing is Standing.AS_DECLARED
-        request_id = "" if adopted else _switch(session, key, state)
+        request_id = "" if adopted else _switch(session, key, state, creates=True)
         outputs = {**_facts(snapshot, key), "adopted": adopted, "request_id": request_id}
         return CreateResult(key.id, inputs | outputs)
 
-    @told
+    @reports_errors
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         inputs = properties.inputs_of(news)
         outputs = {name: olds[name] for name in properties.OUTPUT_FIELDS if name in olds}
@@ -190,11 +228,11 @@ class LogDeliveryProvider(_Provider):
             if judge(key, state, snapshot).standing is not Standing.AS_DECLARED:
                 outputs["request_id"] = _switch(session, key, state)
             else:
-                say(f"{key.name} is {state.value} already: {_BY_HAND}")
+                _say_already(session, key, state)
             outputs |= _facts(snapshot, key)
         return UpdateResult(inputs | outputs)
 
-    @told
+    @reports_errors
     def read(self, id_: str, props: Props) -> ReadResult:
         snapshot = _look(props)
         key = properties.key_of(props)
@@ -207,100 +245,154 @@ class LogDeliveryProvider(_Provider):
         inputs = properties.inputs_of(props) | seen
         return ReadResult(id_, inputs | outputs | _facts(snapshot, key), inputs)
 
-    @told
+    @reports_errors
     def delete(self, id_: str, props: Props) -> None:
         if properties.state_of(props) is State.CLOSED:
             return
         key, session = properties.key_of(props), _session(props)
-        beside = process().declared_beside(key)
-        if props.get("guarded") and session.sight is not Sight.WHOLE:
-            _refuse_blind(key, session.sight)
+        if process().keeps(key):
+            say(f"{key.name} is left as it is: its entry was recorded with onRemove: keep.")
+            return
+        beside = process().open_beside(key)
+        if session.scope is not DeclarationScope.FULL:
             beside += process().configured_beside(key)
         snapshot = _look(props)
-        closing = closable(key, beside, snapshot)
-        if not closing:
-            say(f"{key.name} is left as it is: this update still declares it.")
-        elif props.get("protect"):
-            raise RefusedError(guard.protected([key]))
-        for one in closing:
-            if snapshot.state_of(one) in (State.OPEN, State.PARTIAL):
-                _switch(session, one, State.CLOSED)
-            elif snapshot.state_of(one) is State.CLOSED:
-                say(f"{one.name} is closed already: {_BY_HAND}")
+        stays = KeyIndex(beside)
+        claims = {
+            log: session.claimed(log)
+            for log in guard.open_logs(key, snapshot)
+            if not stays.covers(log)
+        }
+        calls = guard.calls(
+            key,
+            snapshot,
+            lambda log: stays.covers(log) or bool(claims.get(log)),
+            shared=stays.overlaps(key) or any(claims.values()),
+        )
+        for log, stack in claims.items():
+            if stack:
+                say(f"{log.name} is left open: stack {stack} declares it open.")
+        if stays.covers(key):
+            say(f"{key.name} is left as it is: this update still declares it open.")
+        elif calls and props.get("protect"):
+            raise RefusedError(guard.protection_refusal(key))
+        elif not calls and snapshot.state_of(key) is State.CLOSED:
+            _say_already(session, key, State.CLOSED)
+        self._close(session, calls)
+
+    def _close(self, session: Session, calls: Sequence[DeliveryKey]) -> None:
+        """Close these, each by one call, if all of them have their tickets; else none."""
+        refused = [(call, missing) for call in calls if (missing := session.obtain(call))]
+        if refused:
+            raise RefusedError(*(session.not_authorized(call, logs) for call, logs in refused))
+        for call in calls:
+            _switch(session, call, State.CLOSED)
 
 
 class GateProvider(_Provider):
     """Of the gate, on which all deliveries depend: sees the whole before anything runs."""
 
-    @checked
+    @reports_failures
     def check(self, olds: Props, news: Props) -> CheckResult:
         if _unknown(news):
             return CheckResult(news, [])
-        gate = GateBag.read(news)
-        _session(news).sees(Sight.PART)
+        gate, session = GateBag.read(news), _session(news)
+        session.widen_scope(DeclarationScope.PARTIAL)
         moved = properties.differ(olds, gate.write(), properties.PERSPECTIVE_FIELDS) if olds else []
         if moved:
             return CheckResult(gate.write(), [_moved(field, olds, gate.write()) for field in moved])
         before = GateBag.read(olds) if olds else gate.emptied()
         gate = gate.carrying(before)
-        for one in gate.deliveries:
-            process().declare(one)
-        failures = self._two_steps(before, gate)
+        contradictions = [(one, process().declare(one)) for one in gate.deliveries]
+        process().compare(before.deliveries)
+        failures = [
+            _contradiction(one, other, one.key.entry) for one, other in contradictions if other
+        ]
         if before.states != gate.states:
-            failures += self._held_against_the_account(before, gate)
-            gate = gate if failures else self._adopting(before, gate)
-        if not failures:
-            _session(news).sees(Sight.WHOLE)
-        return CheckResult(gate.write(), failures)
+            failures += self._live_failures(before, gate)
+        gate, refusals = self._authorized(before, gate, blind=not olds, dry=bool(failures))
+        failures += [_check_failure(one, one.entry, session) for one in refusals]
+        if failures:
+            return CheckResult(gate.write(), failures)
+        if before.states != gate.states:
+            gate = self._adopting(before, gate)
+        session.widen_scope(DeclarationScope.FULL)
+        return CheckResult(gate.write(), [])
 
-    @told
+    @reports_errors
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
-        fields = {*olds, *news} - {"__provider"}
-        return DiffResult(changes=bool(_unknown(news) or properties.differ(olds, news, fields)))
+        fields = {*olds, *news} - {"__provider", properties.CLOSING}
+        # What an earlier run closed is taken off the record without a step of its own; what is
+        # still to be closed is shown as one.
+        unfinished = any(properties.closing_of(news).values())
+        changes = _unknown(news) or unfinished or properties.differ(olds, news, fields)
+        return DiffResult(changes=bool(changes))
 
-    @told
+    @reports_errors
     def create(self, props: Props) -> CreateResult:
         gate = GateBag.read(props)
         return CreateResult(f"gate of {gate.perspective}", gate.write())
 
-    @told
+    @reports_errors
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         return UpdateResult(GateBag.read(news).write())
 
-    @told
+    @reports_errors
     def read(self, id_: str, props: Props) -> ReadResult:
         gate = GateBag.read(props)
         bag = gate.as_seen(_look(props)).write() if gate.deliveries else gate.write()
         return ReadResult(id_, bag, dict(bag))
 
-    def _two_steps(self, before: GateBag, gate: GateBag) -> list[CheckFailure]:
-        """What needs an update of its own before this one."""
-        dropped = guard.dropped_protection(before.deliveries, gate.deliveries)
-        sentences = {key: guard.protected([key]) for key in dropped}
-        if before.on_remove is OnRemove.CLOSE and gate.on_remove is OnRemove.KEEP:
-            late = guard.kept_too_late(before.deliveries, gate.deliveries)
-            sentences |= {key: guard.to_be_kept_first(key) for key in late if key not in sentences}
-        return [
-            CheckFailure(properties.entry_name(key), f"{sentence} {guard.NOTHING_CLOSED}")
-            for key, sentence in sentences.items()
-        ]
+    @reports_errors
+    def delete(self, id_: str, props: Props) -> None:
+        """Note, for the rest of the run, that deliveries were recorded before it.
 
-    def _held_against_the_account(self, before: GateBag, gate: GateBag) -> list[CheckFailure]:
+        A gate is deleted last, and before this only where Pulumi replaces it: its successor's check
+        saw nothing of what was recorded.
+        """
+        if GateBag.read(props).deliveries:
+            _session(props).recorded_unseen = True
+
+    def _live_failures(self, before: GateBag, gate: GateBag) -> list[CheckFailure]:
         new = [one for one in gate.deliveries if before.states.get(one.key) is not one.state]
-        bag = gate.write()
-        failures = _live_failures(bag, new, by_delivery=True)
-        if guard.may_close(before.deliveries, gate.deliveries):
-            session = _session(bag)
-            closing = guard.closings(before.deliveries, gate.deliveries, session.look())
-            try:
-                session.admit(closing, opened=before.opened or gate.opened)
-            except RefusedError as error:
-                message = f"{gate.perspective}: {error} {guard.NOTHING_CLOSED}"
-                failures.append(CheckFailure("", message))
-            else:
-                if not failures:
-                    _say_closing(closing)
-        return failures
+        return _live_failures(gate.write(), new, by_delivery=True)
+
+    def _authorized(
+        self, before: GateBag, gate: GateBag, *, blind: bool, dry: bool
+    ) -> tuple[GateBag, Sequence[Refusal]]:
+        """The gate with what it authorizes to close, and every rule that this update breaks.
+
+        What an earlier run was authorized to close, and is still open, gets its tickets when the
+        first of it is due: only Pulumi knows whether anything of it is left.
+
+        Args:
+            before: What is recorded; nothing for a new gate, and for one that is replaced.
+            gate: What is declared.
+            blind: Whether the gate has no old inputs.
+            dry: Whether to report the broken rules alone and to authorize nothing.
+        """
+        session = _session(gate.write())
+        broken = [*guard.protected(before.deliveries, gate.deliveries)]
+        if before.on_remove is OnRemove.CLOSE and gate.on_remove is OnRemove.KEEP:
+            named = {one.entry for one in broken}
+            late = guard.kept_too_late(before.deliveries, gate.deliveries)
+            broken += [one for one in late if one.entry not in named]
+        entries = guard.closing_entries(before.deliveries, gate.deliveries)
+        process().keep(guard.kept(before.deliveries, gate.deliveries))
+        if not entries and not before.closing:
+            return gate, broken
+        now = session.closings(before.deliveries, gate.deliveries)
+        earlier = session.closings(before.unfinished, gate.deliveries)
+        broken += guard.declared_elsewhere(now.conflicts)
+        refusals = session.authorize(
+            now.logs, before=before.deliveries, broken=broken, creates_only=blind, dry=dry
+        )
+        if refusals or dry:
+            return gate, refusals
+        _say_closing(session, now.logs, before.deliveries, gate.deliveries)
+        session.unfinished = earlier
+        entries = {*now.entries, *(entries & before.states.keys())}
+        return gate.authorizing(entries, earlier.entries, before.closing), ()
 
     def _adopting(self, before: GateBag, gate: GateBag) -> GateBag:
         """With the word on what is new here and open already; as far as the account was asked."""
@@ -324,7 +416,7 @@ class SettledProvider(_Provider):
     to the same rules.
     """
 
-    @checked
+    @reports_failures
     def check(self, olds: Props, news: Props) -> CheckResult:
         bag: Props = {
             name: UNKNOWN if contains_unknowns(value) else value
@@ -333,51 +425,89 @@ class SettledProvider(_Provider):
         }
         unknown = _unknown(bag)
         if not unknown & set(properties.PERSPECTIVE_FIELDS):
-            _session(bag).sees(Sight.PART)
+            _session(bag).widen_scope(DeclarationScope.PARTIAL)
         if not unknown:
             bag["written"] = properties.written_digest(properties.settled_of(bag), bag["written"])
         return CheckResult(bag, [])
 
-    @told
+    @reports_errors
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
         changed = properties.differ(olds, news, ["written", "deliveries"])
         return DiffResult(changes=bool(_unknown(news) or changed))
 
-    @told
+    @reports_errors
     def create(self, props: Props) -> CreateResult:
         perspective = properties.perspective_of(props)
         self._settle(props)
         return CreateResult(f"settled of {perspective}", _without_provider(props))
 
-    @told
+    @reports_errors
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         if properties.differ(olds, news, ["written"]):
             self._settle(news)
         return UpdateResult(_without_provider(news))
 
-    @told
+    @reports_errors
     def delete(self, id_: str, props: Props) -> None:
-        session, recorded = _session(props), properties.settled_of(props)
+        session, recorded = _session(props), self._recorded(props)
         declared = process().declared(session.perspective)
-        protected = guard.dropped_protection(recorded, declared)
-        if protected:
-            raise RefusedError(f"{guard.protected(protected)} {guard.NOTHING_CLOSED}")
-        if guard.may_close(recorded, declared):
-            closing = guard.closings(recorded, declared, session.look())
-            opened = sum(one.state is not State.CLOSED for one in recorded)
-            try:
-                session.admit(closing, opened=opened)
-            except RefusedError as error:
-                message = f"{session.perspective}: {error} {guard.NOTHING_CLOSED}"
-                raise RefusedError(message) from None
-            _say_closing(closing)
-        if session.sight is Sight.NONE:
-            session.sees(Sight.WHOLE)
+        broken = [*guard.protected(recorded, declared)]
+        process().keep(guard.kept(recorded, declared))
+        if broken or guard.closing_entries(recorded, declared):
+            found = session.closings(recorded, declared)
+            refusals = session.authorize(
+                found.logs,
+                before=recorded,
+                broken=[*broken, *guard.declared_elsewhere(found.conflicts)],
+            )
+            if refusals:
+                raise _refused(session, refusals)
+            _say_closing(session, found.logs, recorded, declared)
+        if session.scope is DeclarationScope.NONE:
+            session.widen_scope(DeclarationScope.FULL)
+
+    def _recorded(self, props: Props) -> tuple[Delivery, ...]:
+        """All that the stack may have recorded as open.
+
+        An update that did not come to its end left this record behind: so what the config declares,
+        which was recorded when that update began, counts as well, and what its gate authorized to
+        close.
+        """
+        perspective = properties.perspective_of(props)
+        recorded = {one.key: one for one in process().configured(perspective)}
+        recorded |= {one.key: one for one in properties.settled_of(props)}
+        for name in properties.closing_of(props):
+            key = properties.entry_key(perspective, name)
+            recorded.setdefault(key, Delivery(key=key, state=State.OPEN))
+        return tuple(recorded.values())
 
     def _settle(self, props: Props) -> None:
         declared = process().declared(properties.perspective_of(props))
         if declared:
             _session(props).settle({one.key: one.state for one in declared})
+
+
+def _refused(session: Session, refusals: Sequence[Refusal]) -> RefusedError:
+    """The refusal of a whole group of closes, with what this run has done so far."""
+    return RefusedError(*(one.then(_done_so_far(session)) for one in refusals))
+
+
+def _done_so_far(session: Session) -> str:
+    count = session.tickets.count
+    return f"This run has closed {counted(count, 'log')} before." if count else guard.NOTHING_CLOSED
+
+
+def _check_failure(refusal: Refusal, field: str, session: Session) -> CheckFailure:
+    return CheckFailure(field, str(refusal.then(_done_so_far(session))))
+
+
+def _contradiction(delivery: Delivery, other: Delivery, field: str) -> CheckFailure:
+    refusal = Refusal(
+        code=Code.CONTRADICTION,
+        message=f"{delivery.key} is declared {delivery.state.value}, and the same program declares"
+        f" {other.key} {other.state.value}: they have a log in common. Keep one of them.",
+    )
+    return CheckFailure(field, str(refusal))
 
 
 def _session(bag: properties.Bag) -> Session:
@@ -398,9 +528,11 @@ def _look(bag: properties.Bag) -> Snapshot:
     return snapshot
 
 
-def _switch(session: Session, key: DeliveryKey, state: State) -> str:
-    """Write; a write that closes is waited for, one that opens is left to the bookend."""
-    request_id = session.switch(key, state)
+def _switch(session: Session, key: DeliveryKey, state: State, *, creates: bool = False) -> str:
+    """Write; a write that closes is waited for, one that opens is left to the settled resource."""
+    if state is State.CLOSED:
+        _say_unannounced(session, key)
+    request_id = session.switch(key, state, creates=creates)
     if state is State.CLOSED:
         session.settle({key: state})
     return request_id
@@ -429,48 +561,49 @@ def _live_failures(
     snapshot = _session(inputs).look()
     asked = sorted(((one.key, one.state) for one in declared), key=lambda one: by_name(one[0]))
     found = preflight.faults(asked, snapshot)
-    return [
-        CheckFailure(properties.entry_name(f.key) if by_delivery else f.field, f.message)
-        for f in found
-    ]
+    return [CheckFailure(f.key.entry if by_delivery else f.field, f.message) for f in found]
 
 
 def _moved(field: str, olds: Props, news: Props) -> CheckFailure:
     was, now = olds.get(field, "not set"), news.get(field, "not set")
-    return CheckFailure(
-        field,
-        f"{field} never changes in place (it was {was}, and would become {now}): that would open"
-        " everything there and leave or close everything here. Make a new stack, or a new entry.",
+    refusal = Refusal(
+        code=Code.KEY_CHANGED,
+        message=f"{field} cannot change in place (it was {was}, and would become {now}): that would"
+        " open everything there and leave or close everything here. Create a new stack, or a new"
+        " entry.",
     )
+    return CheckFailure(field, str(refusal))
 
 
-_BY_HAND = "it was switched by hand, or by another run; nothing is written."
+_BY_HAND = "it was changed outside Pulumi, or by another run; nothing is written."
 
 
-def _say_closing(closing: Sequence[Closing]) -> None:
-    for line in guard.announcement(closing):
+def _say_already(session: Session, key: DeliveryKey, state: State) -> None:
+    """Say that nothing is written, unless this run itself has closed it."""
+    if not (state is State.CLOSED and session.tickets.closed(key)):
+        say(f"{key.name} is {state.value} already: {_BY_HAND}")
+
+
+def _say_closing(
+    session: Session,
+    closing: Sequence[Closing],
+    before: Sequence[Delivery],
+    after: Sequence[Delivery],
+) -> None:
+    session.announced.update(one.key.switch for one in closing)
+    for line in guard.announcement(closing, before, after):
         say(line)
+
+
+def _say_unannounced(session: Session, key: DeliveryKey) -> None:
+    """Name what closes and no gate has announced: what an earlier run left over, or was named."""
+    logs = guard.open_logs(key, session.look())
+    closing = [Closing(key=log, entry=key) for log in logs if log.switch not in session.announced]
+    _say_closing(session, closing, [Delivery(key=key, state=State.OPEN)], [])
 
 
 def _is_as_declared(one: Delivery, snapshot: Snapshot) -> bool:
     return judge(one.key, one.state, snapshot).standing is Standing.AS_DECLARED
-
-
-def _refuse_blind(key: DeliveryKey, sight: Sight) -> None:
-    """Refuse a delete in a run that cannot know what else it would close, unless that is meant."""
-    settings = process().settings
-    if sight is Sight.PART and not settings.targeted_close:
-        raise RefusedError(
-            f"{key} was not closed: with --target this run cannot see whether something else in the"
-            " program still declares it. Run without --target, or allow it for one run with"
-            " CLOUD_SIEM_TARGETED_CLOSE=true."
-        )
-    if sight is Sight.NONE and guard.LIMIT.field not in settings.overridden:
-        raise RefusedError(
-            f"{key} was not closed: the settled bookend of its stack is gone, or was left out with"
-            " --target, so nothing counts what this run closes. Run `pulumi up` first, which makes"
-            f" it again; or set {guard.LIMIT.environ_name} to how many this run may close."
-        )
 
 
 def _unknown(bag: Props) -> set[str]:

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from cloud_siem.errors import CloudSiemError
-from cloud_siem.model import Delivery, DeliveryKey, Perspective, Snapshot, State
+from cloud_siem.model import Delivery, DeliveryKey, OnRemove, Perspective, Snapshot, State
 from cloud_siem.program import OUTPUT
 from cloud_siem.properties import (
     Bag,
@@ -72,7 +72,8 @@ class Recorded:
         resource = self.deliveries.get(declared.key)
         if resource is None or self._told(declared.key, resource).state is not declared.state:
             return False
-        if (resource.reason, resource.protect) != (declared.reason, declared.protect):
+        recorded = (resource.reason, resource.protect, resource.on_remove)
+        if recorded != (declared.reason, declared.protect, declared.on_remove):
             return False
         if self.gate is None:
             return True
@@ -87,6 +88,9 @@ class Recorded:
             return "the stack's own onRemove or tags are not applied yet"
         if self.settled is None:
             return "the last pulumi up did not come to its end"
+        if self.gate.closing:
+            names = ", ".join(one.key.name for one in self.gate.unfinished)
+            return f"the last pulumi up was authorized to close {names}, which is open"
         after = declared.carrying(self.gate)
         if write_entries(after.deliveries) != write_entries(self.settled.values()):
             return "the record is not that of the last pulumi up: a refresh changed it meanwhile"
@@ -222,4 +226,6 @@ def _ours(resources: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Bag]]:
             case {"delete": True}:
                 continue
             case {"type": str(type_), "outputs": dict(outputs)} if kind := _TYPE.fullmatch(type_):
-                yield kind[1], outputs
+                # What removing a delivery does is an option of its resource.
+                keeps = kind[1] == "LogDelivery" and resource.get("retainOnDelete")
+                yield kind[1], outputs | ({"on_remove": OnRemove.KEEP.value} if keeps else {})

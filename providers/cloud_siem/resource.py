@@ -18,6 +18,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
 from cloud_siem import loading, program, properties
+from cloud_siem.codes import Code
 from cloud_siem.errors import StackError
 from cloud_siem.model import Delivery, OnRemove, State, View
 from cloud_siem.properties import GateBag
@@ -106,11 +107,13 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
         own = ResourceOptions(
             protect=protect or None,
             retain_on_delete=OnRemove(on_remove) is OnRemove.KEEP or None,
+            delete_before_replace=True,
         )
         outputs = dict.fromkeys(properties.OUTPUT_FIELDS)
         super().__init__(
             LogDeliveryProvider(), resource_name, inputs | outputs, ResourceOptions.merge(own, opts)
         )
+        _refuse_own_process(self, resource_name)
 
 
 class _Gate(Resource, module=_MODULE, name="Gate"):
@@ -159,16 +162,22 @@ class AccountDeliveries(pulumi.ComponentResource):
             on_remove=self._stack.on_remove,
             tags=self._stack.tags,
         )
-        return _Gate(GateProvider(), f"{self._prefix}gate", bag.write(), self._child())
+        options = self._child()
+        options.delete_before_replace = True
+        name = f"{self._prefix}gate"
+        gate = _Gate(GateProvider(), name, bag.write() | {properties.CLOSING: None}, options)
+        _refuse_own_process(gate, name)
+        return gate
 
     def _settled(self, gate: _Gate) -> _Settled:
-        entries = [properties.entry_name(one.key) for one in self._stack.deliveries]
+        entries = [one.key.entry for one in self._stack.deliveries]
         # By these values it depends on all the others. Plain dicts: `Output.all` and `apply` make
         # tasks of the program for each value, and tasks are most of what a program costs.
         bag = properties.perspective_bag(self._stack.perspective) | {
             "stack": pulumi.get_stack(),
             "deliveries": {entry: getattr(gate, entry) for entry in entries},
             "written": {name: one.request_id for name, one in self.deliveries.items()},
+            properties.CLOSING: getattr(gate, properties.CLOSING),
         }
         return _Settled(SettledProvider(), f"{self._prefix}settled", bag, self._child(gate))
 
@@ -215,6 +224,17 @@ def _stack_file(name: str) -> str:
     """The stack file, if it is where this project's Pulumi.yaml or the engine's default has it."""
     candidates = (Path("stacks") / f"Pulumi.{name}.yaml", Path(f"Pulumi.{name}.yaml"))
     return next((str(path) for path in candidates if path.is_file()), "")
+
+
+def _refuse_own_process(resource: Resource, name: str) -> None:
+    """Refuse a provider instance: its process would know nothing of what the others declare."""
+    if resource._provider is not None:  # noqa: SLF001 - the SDK has no public way to ask
+        raise pulumi.RunError(
+            f"{name} has an explicit provider ({resource._provider._name}), which is a process of"  # noqa: SLF001
+            " its own: guardrails compare everything that one program declares in one process."
+            f" Remove the provider from the options of {name} and of its parents."
+            f" {Code.EXPLICIT_PROVIDER}"
+        )
 
 
 _declared: WeakKeyDictionary[pulumi.Resource, dict[tuple[object, ...], str]] = WeakKeyDictionary()

@@ -1,24 +1,27 @@
-"""``pulumi preview --json`` -> what opens, what closes, and whether the guard rails allow it.
+"""``pulumi preview --json`` -> what opens, what closes, and whether the guardrails allow it.
 
-Pure; called by ``cloud-siem review``. The plan has what is recorded (``oldState``) and what the
-program declares (``newState``), not the account: what was switched by hand since shows only in a
-preview with ``--refresh``. A removed delivery has the op ``delete`` whether it is closed or kept;
-the recorded flag tells.
+Pure; called by ``cloud-siem review`` and by the fleet. The preview has asked the gate, which has
+compared the whole declaration with what is recorded and with the account: a preview that a rule
+refuses has failed, and its diagnostics have the codes. So a plan is not judged a second time by
+what it shows, which is less than what the gate saw: ``preview --json`` has no step for what stays
+the same. What the gate cannot answer for at a preview is judged here: a delete is asked only when
+the update runs, so that what has no ticket then is refused here already.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Self
 
 from cloud_siem import guard, properties
-from cloud_siem.errors import PlanError, RefusedError
+from cloud_siem.codes import Code, codes_in, refusals_of
+from cloud_siem.errors import PlanError, Refusal, RefusedError
 from cloud_siem.guard import Closing
-from cloud_siem.model import DeliveryKey, State, by_name
+from cloud_siem.model import Delivery, DeliveryKey, State, by_name
 from cloud_siem.properties import GateBag
-from cloud_siem.settings import Settings
+from cloud_siem.settings import CLOSE_WORD, Settings
 
 _TYPE = "pulumi-python:dynamic/cloud-siem:"
 _DELIVERY, _GATE = f"{_TYPE}LogDelivery", f"{_TYPE}Gate"
@@ -49,17 +52,13 @@ class Change:
     """The rest of the sentence, e.g. ``its entry is removed``."""
     adopted: bool = False
     """Whether it was open before the stack had it."""
+    undo: str = ""
+    """The lines of the stack file that open it again: its product, whole, as it was."""
 
     @property
     def sentence(self) -> str:
         """E.g. ``sas/x closes: its entry is removed``."""
         return f"{self.key.name} {self.effect.value}: {self.why}"
-
-    @property
-    def undo(self) -> str:
-        """The line of the stack file that opens it again; empty where nothing closes."""
-        closes = self.effect is Effect.CLOSES
-        return guard.undo([Closing(key=self.key)])[0] if closes else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +70,16 @@ class Review:
     dark: tuple[str, ...]
     """Products of which something is open now, and nothing will be."""
     refusal: str
-    """Why the guard rails do not allow it, and what would; empty when they do."""
+    """Why the guardrails do not allow it, and what would; empty when they do."""
+    codes: tuple[Code, ...] = ()
+    """The rules that it breaks."""
     failure: str = ""
     """Why nothing is known: the preview failed, or there is none; empty when it is whole."""
 
     @classmethod
-    def of_refused(cls, refusal: str) -> Self:
-        """A preview that a guard rail ended: nothing of it would run."""
-        return cls(changes=(), dark=(), refusal=refusal)
+    def of_refused(cls, error: RefusedError) -> Self:
+        """A preview that a guardrail ended: nothing of it would run."""
+        return cls(changes=(), dark=(), refusal=str(error), codes=codes_in(str(error)))
 
     @classmethod
     def of_failed(cls, failure: str) -> Self:
@@ -101,7 +102,7 @@ class _Step:
 
 
 def review_plan(plan: object, environ: Mapping[str, str]) -> Review:
-    """Read a plan; the limit is that of the stack's config in it, or of the environment.
+    """Read a plan; ``environ`` has the words for one run.
 
     :raises PlanError: it is not what ``pulumi preview --json`` prints, or the preview failed.
     :raises RefusedError: a guard rail refused the preview.
@@ -122,18 +123,79 @@ def reviewed(plan: object, settings: Settings) -> Review:
 
 def _reviewed(steps: Sequence[_Step], settings: Settings) -> Review:
     deliveries = [one for one in steps if one.kind == _DELIVERY]
-    changes = sorted(_changes(deliveries, _adopted(steps)), key=_order)
-    closing = [
-        Closing(key=one.key, adopted=one.adopted) for one in changes if one.effect is Effect.CLOSES
-    ]
-    before, after = _open(one.old for one in deliveries), _open(one.new for one in deliveries)
-    after |= {one.key for one in changes if one.effect is Effect.KEPT}
-    refusal = guard.refusal(closing, opened=len(before), left_open=len(after), settings=settings)
+    gates = [one for one in steps if one.kind == _GATE]
+    changes = sorted(_changes(deliveries, _adopted(gates)), key=_order)
+    before, after = _declarations(gates, deliveries)
+    refusals = [*_without_ticket(deliveries, changes, gates, settings)]
     return Review(
-        changes=tuple(changes),
-        dark=tuple(sorted({one.product for one in before} - {one.product for one in after})),
-        refusal=f"{refusal} {guard.way_out(len(closing))}" if refusal else "",
+        changes=tuple(_with_undo(one, before, after) for one in changes),
+        dark=tuple(
+            sorted(
+                {one.key.product for one in changes if one.effect is Effect.CLOSES}
+                - _still_open(after)
+            )
+        ),
+        refusal="\n".join(map(str, refusals)),
+        codes=tuple(dict.fromkeys(one.code for one in refusals)),
     )
+
+
+def _declarations(
+    gates: Sequence[_Step], deliveries: Sequence[_Step]
+) -> tuple[list[Delivery], list[Delivery]]:
+    """What is recorded and what is declared: by the gates, which have every entry; else as far as
+    the plan's own steps show it.
+    """
+    if gates:
+        old, new = (
+            [GateBag.read(bag).deliveries for bag in bags if bag]
+            for bags in ([one.old for one in gates], [one.new for one in gates])
+        )
+        return [one for some in old for one in some], [one for some in new for one in some]
+    return (
+        [properties.delivery_of(one.old) for one in deliveries if one.old is not None],
+        [properties.delivery_of(one.new) for one in deliveries if one.new is not None],
+    )
+
+
+def _still_open(after: Iterable[Delivery]) -> set[str]:
+    return {one.key.product for one in after if one.state is State.OPEN}
+
+
+def _with_undo(change: Change, before: Sequence[Delivery], after: Sequence[Delivery]) -> Change:
+    if change.effect is not Effect.CLOSES:
+        return change
+    closing = Closing(key=change.key, entry=change.key)
+    return replace(change, undo="\n".join(guard.undo([closing], before, after)))
+
+
+def _without_ticket(
+    deliveries: Sequence[_Step],
+    changes: Sequence[Change],
+    gates: Sequence[_Step],
+    settings: Settings,
+) -> Iterator[Refusal]:
+    """The closes that the update would refuse, since no gate authorizes them."""
+    authorized = {
+        (gate.perspective, entry)
+        for gate in (GateBag.read(one.new) for one in gates if one.new is not None)
+        for entry in gate.closing
+    }
+    deleted = {properties.key_of(one.old): one for one in deliveries if one.new is None and one.old}
+    for change in changes:
+        step = deleted.get(change.key)
+        if change.effect is not Effect.CLOSES or step is None or step.old is None:
+            continue  # its own check has been asked at the preview
+        if (change.key.perspective, change.key.entry) in authorized or settings.names(change.key):
+            continue
+        name = ",".join(guard.log_names([change.key]))
+        yield Refusal(
+            code=Code.NOT_AUTHORIZED,
+            message=f"{change.key} would be closed by a delete that no gate authorizes: the plan"
+            " does not show the whole program (--target), or the delivery has no gate.",
+            remedy=f"Run without --target, or name the log for one run: {CLOSE_WORD}={name}.",
+            entry=change.key.entry,
+        )
 
 
 # --- what becomes of each -------------------------------------------------------------------------
@@ -143,16 +205,12 @@ def _order(change: Change) -> tuple[bool, tuple[str, str]]:
     return (change.effect is not Effect.CLOSES, by_name(change.key))
 
 
-def _open(bags: Iterable[Mapping[str, Any] | None]) -> set[DeliveryKey]:
-    return {
-        properties.key_of(bag)
-        for bag in bags
-        if bag is not None and properties.state_of(bag) is not State.CLOSED
-    }
-
-
 def _changes(steps: Sequence[_Step], adopted: set[DeliveryKey]) -> Iterator[Change]:
-    declared = {properties.key_of(one.new) for one in steps if one.new is not None}
+    declared = {
+        properties.key_of(one.new)
+        for one in steps
+        if one.new is not None and properties.state_of(one.new) is State.OPEN
+    }
     for step in steps:
         if step.new is None and step.old is not None:
             if properties.state_of(step.old) is not State.CLOSED:
@@ -225,11 +283,16 @@ def _refuse_failed(plan: Mapping[str, Any]) -> None:
     failed = [
         str(one.get("message", "")).strip() for one in diagnostics if one.get("severity") == "error"
     ]
-    refused = [text for text in failed if guard.NOTHING_CLOSED in text]
-    if refused:
-        raise RefusedError("\n".join(refused))
+    if refused := refusals_of(diagnostics):
+        raise RefusedError(*map(_refusal, refused))
     if failed:
         raise PlanError("the preview failed, and what it shows is not whole:\n" + "\n".join(failed))
+
+
+def _refusal(message: str) -> Refusal:
+    """From a message that ends with its code; it may have other ones before."""
+    code = codes_in(message)[-1]
+    return Refusal(code=code, message=message.removesuffix(f" {code}"))
 
 
 def _config(plan: object) -> Mapping[str, object]:

@@ -22,9 +22,9 @@ from cloud_siem import catalog
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import Reason, StackError
 from cloud_siem.kinds import Address, CloseLimit, Kind, Number, NumberOrShare, Switch, Text, text_of
-from cloud_siem.model import Region
+from cloud_siem.model import WHOLE_PRODUCT, DeliveryKey, Region
 from cloud_siem.unrecorded import Unrecorded
-from cloud_siem.wording import Unusable, looks_secret, may_hold_secret
+from cloud_siem.wording import Unusable, looks_secret, may_hold_secret, shown
 
 __all__ = ["BY_CONFIG_KEY", "NAMESPACE", "PREFIX", "SETTINGS", "Endpoint", "Setting", "Settings"]
 
@@ -37,6 +37,61 @@ ASSUMED = f"{ENVIRON_PREFIX}ASSUMED_ROLE"
 runs, the fleet, assumes a role once for all of them. For one process, and never in config."""
 ACCOUNT = "{account}"
 """What a role's ARN may hold in the place of the stack's account."""
+
+
+# --- words for one run ----------------------------------------------------------------------------
+
+CLOSE_WORD = f"{ENVIRON_PREFIX}CLOSE"
+"""Names the logs that this run may close where nothing compares the whole declaration with what was
+recorded before (``--target``, a delivery without a gate, a lost settled resource). It lifts neither
+protection nor a limit, and config never has it: it is meant for one run."""
+LAST_LOG_WORD = f"{ENVIRON_PREFIX}CLOSE_LAST_LOG"
+"""Names the logs that this run may close though no log of the account stays open."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogName:
+    """One log, or all logs of a product, as a person names them for one run."""
+
+    account: str
+    """Whose log is switched: the member account, where there is one."""
+    product: str
+    log: str
+    """The log code, or ``*``."""
+
+    @classmethod
+    def of(cls, key: DeliveryKey) -> LogName:
+        """The name of a key."""
+        return cls(account=key.perspective.owner, product=key.product, log=key.log_word)
+
+    @classmethod
+    def parse(cls, text: str) -> LogName:
+        """From ``<account>/<product>/<log>``; raises ``Unusable``."""
+        if not re.fullmatch(r"[0-9]+/[A-Za-z0-9_.-]{1,128}/([A-Za-z0-9_.-]{1,128}|\*)", text):
+            hint = "write <account>/<product>/<log>, with commas between several"
+            raise Unusable(f"{shown(text)} does not name a log", hint)
+        account, product, log = text.split("/")
+        return cls(account=account, product=product, log=log)
+
+    def covers(self, key: DeliveryKey) -> bool:
+        """Whether it names the log of a key, or all logs of its product."""
+        if (self.account, self.product) != (key.perspective.owner, key.product):
+            return False
+        return self.log in (WHOLE_PRODUCT, key.log)
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.product}/{self.log}"
+
+
+def _named(word: str, environ: Mapping[str, str], reasons: list[Reason]) -> frozenset[LogName]:
+    """The logs that a variable names; what cannot be used is added to the reasons."""
+    names: set[LogName] = set()
+    for text in filter(None, map(str.strip, environ.get(word, "").split(","))):
+        try:
+            names.add(LogName.parse(text))
+        except Unusable as fault:
+            reasons.append(Reason(message=fault.message, path=(word,), hint=fault.hint))
+    return frozenset(names)
 
 
 # --- hosts ---------------------------------------------------------------------------------------
@@ -184,7 +239,8 @@ SETTINGS: tuple[Setting, ...] = (
         key="closeLimit",
         field="close_limit",
         kind=NumberOrShare(),
-        doc="How many deliveries one run may close; a percentage is of those declared open.",
+        doc="How many logs one run may close; a percentage is of the logs that are open now under"
+        " what the stack has recorded as open.",
     ),
     Setting(
         key="requireReason",
@@ -203,12 +259,6 @@ SETTINGS: tuple[Setting, ...] = (
         field="member_in_enterprise_view",
         kind=Switch(),
         doc="Allows `member` with the enterprise view; which of the two wins is unverified.",
-    ),
-    Setting(
-        key="targetedClose",
-        field="targeted_close",
-        kind=Switch(),
-        doc="Allows a delete while `--target` hides what else this run declares.",
     ),
 )
 """Every setting, in the order in which people read about them."""
@@ -239,7 +289,11 @@ class Settings(Unrecorded):
     require_reason: bool = False
     other_endpoint: bool = False
     member_in_enterprise_view: bool = False
-    targeted_close: bool = False
+    closes: frozenset[LogName] = frozenset()
+    """The logs that a person named for this run; the run may close them where nothing compares the
+    whole declaration with what was recorded."""
+    last_logs: frozenset[LogName] = frozenset()
+    """The logs that this run may close though no log of the account stays open."""
     assumed_role: str | None = None
     """The role whose session the environment's credentials are; it is not assumed again."""
     overridden: frozenset[str] = frozenset()
@@ -266,9 +320,12 @@ class Settings(Unrecorded):
                     reasons.append(one)
                 else:
                     found.update([one])
+        names = {word: _named(word, environ, reasons) for word in (CLOSE_WORD, LAST_LOG_WORD)}
         overridden = frozenset(one.field for one in SETTINGS if environ.get(one.environ_name))
         settings = cls(
             **found,  # type: ignore[arg-type] # as its kind makes
+            closes=names[CLOSE_WORD],
+            last_logs=names[LAST_LOG_WORD],
             assumed_role=environ.get(ASSUMED) or None,
             overridden=overridden,
         )
@@ -292,6 +349,14 @@ class Settings(Unrecorded):
     def role_for(self, account: str) -> str | None:
         """The ARN of the role to assume for this account; None when none is."""
         return self.role_arn.replace(ACCOUNT, account) if self.role_arn else None
+
+    def names(self, log: DeliveryKey) -> bool:
+        """Whether a person named this log for this run."""
+        return any(name.covers(log) for name in self.closes)
+
+    def names_last(self, log: DeliveryKey) -> bool:
+        """Whether this log may close though no log of the account stays open."""
+        return any(name.covers(log) for name in self.last_logs)
 
     def __repr__(self) -> str:
         given = (one for one in fields(self) if getattr(self, one.name) != one.default)
@@ -369,7 +434,7 @@ def _misspelled(environ: Mapping[str, str]) -> Iterator[Reason]:
             yield Reason(message="no setting has this name", path=(name,), hint=hint)
 
 
-_ENVIRON_NAMES = tuple(one.environ_name for one in SETTINGS)
+_ENVIRON_NAMES = (*(one.environ_name for one in SETTINGS), CLOSE_WORD, LAST_LOG_WORD)
 _NEARLY_ONE_OF_OURS = 0.92
 """Stricter than for hints: other programs may have variables with our prefix."""
 

@@ -24,6 +24,7 @@ import yaml
 from siem_emulator import EmulatorServer
 from siem_emulator.calls import Received
 from siem_emulator.world import Key
+from tests.conftest import ANY_CLOSE
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
@@ -154,7 +155,7 @@ class Engine:
             "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
             "CLOUD_SIEM_ENDPOINT": self.siem.url,
             "CLOUD_SIEM_REQUEST_RATE": "100000",
-            "CLOUD_SIEM_CLOSE_LIMIT": "100",
+            **ANY_CLOSE,
         }
         if self.quick:
             self.environment["PYTHONPATH"] = str(without_pip(self.home))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from siem_emulator import EmulatorServer
+from tests.conftest import ANY_CLOSE
 from tests.engine.engine import Engine, Result
 
 TRAIL = {"actiontrail": {"cloud_siem_trail_actiontrail": "open"}}
@@ -19,7 +20,7 @@ NO_LIMIT = {"CLOUD_SIEM_CLOSE_LIMIT": ""}
 @pytest.fixture(autouse=True)
 def with_the_limit(engine: Engine) -> None:
     """The other engine tests allow every close."""
-    engine.environment["CLOUD_SIEM_CLOSE_LIMIT"] = ""
+    engine.environment |= dict.fromkeys(ANY_CLOSE, "")
 
 
 def single_logs(siem: EmulatorServer, number: int) -> dict[str, dict[str, Any]]:

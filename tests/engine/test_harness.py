@@ -9,7 +9,7 @@ from typing import Any
 from cloud_siem.model import Delivery, DeliveryKey, OnRemove, State
 from siem_emulator import EmulatorServer
 from siem_emulator.calls import Received
-from tests.conftest import HERE
+from tests.conftest import ANY_CLOSE, HERE
 from tests.edits import small_world
 from tests.engine.engine import Engine, written
 from tests.harness import Harness, Program
@@ -40,7 +40,7 @@ def test_the_harness_does_what_the_engine_does(
             environ={
                 "CLOUD_SIEM_ENDPOINT": ours.url,
                 "CLOUD_SIEM_REQUEST_RATE": "100000",
-                "CLOUD_SIEM_CLOSE_LIMIT": "100",
+                **ANY_CLOSE,
             },
             folder=tmp_path,
         )

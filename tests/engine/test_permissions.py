@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from siem_emulator import EmulatorServer
+from tests.conftest import ANY_CLOSE
 from tests.engine.engine import STACK, Engine, Golden
 
 PROC, DNS = "cloud_siem_aegis_proc", "cloud_siem_aegis_dns"
@@ -17,7 +18,7 @@ def test_each_policy_as_it_is_printed_is_enough_for_the_real_engine(
     engine: Engine, siem: EmulatorServer, golden: Golden
 ) -> None:
     """Who applies, reviews, or may never close: each does its work; a close is refused in words."""
-    engine.environment["CLOUD_SIEM_CLOSE_LIMIT"] = "100"
+    engine.environment |= ANY_CLOSE
     engine.declare({"sas": {PROC: "open"}})
     grant(engine, "apply")
 

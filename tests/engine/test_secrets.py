@@ -19,7 +19,7 @@ from siem_emulator.answers import Answer
 from siem_emulator.service import Arrival
 from tests.authority import THIS_HOST, Authority
 from tests.canaries import leaks, leaks_in
-from tests.conftest import ACCOUNT, Loopback, http
+from tests.conftest import ACCOUNT, ANY_CLOSE, Loopback, http
 from tests.emulator.signing import STS, Client
 from tests.engine.engine import STACK, Engine, Result
 
@@ -178,7 +178,7 @@ def _plant(scene: Scene) -> None:
         "ALIBABA_CLOUD_SECURITY_TOKEN": given["SecurityToken"],
         "CLOUD_SIEM_ROLE_ARN": ROLE,
         "CLOUD_SIEM_ROLE_EXTERNAL_ID": EXTERNAL_ID,
-        "CLOUD_SIEM_CLOSE_LIMIT": "100",
+        **ANY_CLOSE,
         "HTTPS_PROXY": f"http://canary:{PROXY_PASSWORD}@127.0.0.1:9",
         "DEBUG": "sdk",
         "PYTHONPATH": f"{scene.folder / 'loud'}{os.pathsep}{environment['PYTHONPATH']}",

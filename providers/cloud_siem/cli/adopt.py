@@ -20,6 +20,7 @@ from cloud_siem.catalog import did_you_mean
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.stackfiles import FOLDER, PATTERN, place_of
 from cloud_siem.cli.writing import write_new, write_over
+from cloud_siem.codes import Code
 from cloud_siem.errors import CloudSiemError, RefusedError
 from cloud_siem.keys import ACCOUNT, KINDS, MEMBER, REGION, VIEW
 from cloud_siem.loading import load_files, load_stack_file
@@ -148,9 +149,11 @@ def _hold_against(stack: Stack, given: Mapping[str, str], config: Mapping[str, s
         if said[key] != value
     ]
     if wrong:
-        raise RefusedError(f"{'; '.join(wrong)}: another account or view is another stack")
+        message = f"{'; '.join(wrong)}: another account or view is another stack"
+        raise RefusedError.of(Code.NOT_ADOPTED, message)
     if there := [key for key in config if (key,) in stack.places]:
-        raise RefusedError(f"{stack.file} has {', '.join(there)} already; edit it there")
+        message = f"{stack.file} has {', '.join(there)} already; edit it there"
+        raise RefusedError.of(Code.NOT_ADOPTED, message)
 
 
 def _others(path: Path) -> tuple[tuple[Stack, ...], int]:
@@ -168,9 +171,10 @@ def _session(stack: Stack) -> Session:
 
 def _check_reasons(found: Adoption, stack: Stack) -> None:
     if stack.settings.require_reason and any(one.state is State.CLOSED for one in found.entries):
-        raise RefusedError(
+        raise RefusedError.of(
+            Code.NOT_ADOPTED,
             "requireReason wants a reason for each log that is declared closed, and nobody here"
-            " knows why these are; leave out --include-closed, or set requireReason later"
+            " knows why these are; leave out --include-closed, or set requireReason later",
         )
 
 

@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
+from cloud_siem.codes import Code
 from cloud_siem.errors import RefusedError
 from cloud_siem.history import head, newest_of
 
@@ -24,10 +25,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     here, newest = head(Path.cwd()), newest_of(args.branch, Path.cwd())
     if here != newest:
-        raise RefusedError(
+        raise RefusedError.of(
+            Code.STALE_COMMIT,
             f"{args.branch} has moved on: {here[:_SHOWN]} is checked out here, and the newest is"
             f" {newest[:_SHOWN]}; nothing is applied. The newest commit's own run previews"
-            " everything again; there is nothing to do for this one."
+            " everything again; there is nothing to do for this one.",
         )
     print(f"{here[:_SHOWN]} is the newest commit of {args.branch}.")
     return ExitCode.OK

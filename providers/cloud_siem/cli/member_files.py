@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cloud_siem.cli.stackfiles import FOLDER
 from cloud_siem.cli.writing import write_new
+from cloud_siem.codes import Code
 from cloud_siem.errors import CloudSiemError, Place, Reason, RefusedError, StackError
 from cloud_siem.fleet.accounts import NewFile
 from cloud_siem.loading import load_stack_file, name_of
@@ -66,7 +67,7 @@ def _check_names(files: Sequence[NewFile]) -> None:
             faults.append(f"{path} is there, and is not about member {file.member}")
         taken.setdefault(file.stack, file)
     if faults[1:]:
-        raise RefusedError("\n".join(faults))
+        raise RefusedError.of(Code.MEMBER_FILES, "\n".join(faults))
 
 
 def _check_texts(files: Sequence[NewFile], template: str) -> None:

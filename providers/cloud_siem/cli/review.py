@@ -75,7 +75,7 @@ def _reviewed(plan: str) -> Review:
     try:
         return review_plan(_read(plan), os.environ)
     except RefusedError as error:
-        return Review.of_refused(str(error))
+        return Review.of_refused(error)
     except (PlanError, StackError) as error:
         return Review.of_failed(str(error))
 
@@ -177,6 +177,7 @@ def as_json(review: Review, stack: str) -> str:
         "changes": changes,
         "dark": list(review.dark),
         "refusal": review.refusal or None,
+        "codes": [code.value for code in review.codes],
         "failure": review.failure or None,
     }
     return json.dumps(found, indent=2)

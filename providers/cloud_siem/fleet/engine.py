@@ -28,6 +28,7 @@ from pulumi.automation.errors import (
 from pulumi.automation.events import EngineEvent, StepEventStateMetadata
 from semver import VersionInfo
 
+from cloud_siem.codes import Code, codes_in, refusals_of
 from cloud_siem.doctor import ENGINE_AT_LEAST
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.versions import dotted, version_of
@@ -58,6 +59,7 @@ class Engine:
         )
         self._name = stack
         self._stack = automation.Stack.select(stack, self._workspace)
+        self._seen = _Seen()
 
     @property
     def log(self) -> str:
@@ -74,6 +76,11 @@ class Engine:
         return (told or said).strip()
 
     @property
+    def codes(self) -> tuple[Code, ...]:
+        """The rules that refused the last command."""
+        return codes_in("\n".join(refusals_of(self._seen.diagnostics)))
+
+    @property
     def timed_out(self) -> bool:
         """Whether a command was asked to end because of its limit."""
         return self._command.timed_out
@@ -84,16 +91,19 @@ class Engine:
 
     def preview(self, plan: Path) -> tuple[bool, str]:
         """A refreshed preview: whether it would change anything, and its steps."""
-        seen = _Seen()
+        self._seen = _Seen()
         done = self._stack.preview(
-            refresh=True, plan=str(plan), on_event=seen, color="never", suppress_progress=True
+            refresh=True, plan=str(plan), on_event=self._seen, color="never", suppress_progress=True
         )
-        return _changes({str(op): count for op, count in done.change_summary.items()}), seen.text
+        summary = {str(op): count for op, count in done.change_summary.items()}
+        return _changes(summary), self._seen.text
 
     def up(self, plan: Path | None) -> bool:
         """A refreshed update: whether it changed anything."""
+        self._seen = _Seen()
         done = self._stack.up(
             refresh=True,
+            on_event=self._seen,
             plan=str(plan) if plan else None,
             color="never",
             show_secrets=False,
@@ -235,7 +245,7 @@ class _Seen:
     def __init__(self) -> None:
         self._config: Mapping[str, str] = {}
         self._steps: list[dict[str, object]] = []
-        self._diagnostics: list[dict[str, object]] = []
+        self.diagnostics: list[dict[str, object]] = []
 
     def __call__(self, event: EngineEvent) -> None:
         if event.prelude_event:
@@ -246,7 +256,9 @@ class _Seen:
             self._steps.append({"op": step.op.value, **states})
         if event.diagnostic_event:
             told = event.diagnostic_event
-            self._diagnostics.append({"severity": told.severity, "message": told.message})
+            self.diagnostics.append(
+                {"severity": told.severity, "message": told.message, "urn": told.urn}
+            )
 
     @property
     def text(self) -> str:
@@ -254,7 +266,7 @@ class _Seen:
             {
                 "config": dict(self._config),
                 "steps": self._steps,
-                "diagnostics": self._diagnostics,
+                "diagnostics": self.diagnostics,
             }
         )
 

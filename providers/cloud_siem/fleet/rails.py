@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cloud_siem import guard
+from cloud_siem.codes import Code, codes_in
 from cloud_siem.errors import CloudSiemError, RefusedError
 from cloud_siem.fleet.selection import Shard
 from cloud_siem.fleet.tasks import Result, Status
@@ -67,7 +68,9 @@ def reviewed_result(result: Result, settings: Settings) -> Result:
     try:
         review = reviewed(json.loads(result.steps), settings)
     except RefusedError as error:
-        return replace(result, status=Status.REFUSED, errors=(str(error),))
+        return replace(
+            result, status=Status.REFUSED, errors=(str(error),), codes=codes_in(str(error))
+        )
     except CloudSiemError as error:
         return replace(result, status=Status.FAILED, errors=(str(error),))
     told = replace(
@@ -77,7 +80,7 @@ def reviewed_result(result: Result, settings: Settings) -> Result:
         changes=tuple(_told(one) for one in review.changes),
     )
     if review.refusal:
-        return replace(told, status=Status.REFUSED, errors=(review.refusal,))
+        return replace(told, status=Status.REFUSED, errors=(review.refusal,), codes=review.codes)
     return told
 
 
@@ -98,8 +101,8 @@ def refusal(results: Sequence[Result], limit: Limit, *, opened: int) -> str:
     if refused:
         return (
             f"a guard rail refuses {counted(len(refused), 'stack')} ({_names(refused)}), so nothing"
-            " is written anywhere. Mend or leave out what is refused (--not)."
-            f" {guard.NOTHING_CLOSED}"
+            " is written anywhere. Correct or leave out what is refused (--not)."
+            f" {guard.NOTHING_CLOSED} {Code.FLEET_STACK}"
         )
     closing = sorted((one for one in results if one.closed), key=lambda one: one.stack)
     total, allowed = sum(one.closed for one in closing), limit.of(opened)
@@ -110,6 +113,7 @@ def refusal(results: Sequence[Result], limit: Limit, *, opened: int) -> str:
         f" ({_names([one.stack for one in closing])}), of {opened} declared open; the fleet's close"
         f" limit is {allowed} ({LIMIT_OPTION} {limit}). To allow it for one run, say"
         f" {LIMIT_OPTION} {_way_out(total, limit)}. {guard.NOTHING_CLOSED}"
+        f" {Code.FLEET_CLOSE_LIMIT}"
     )
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloud_siem import guard, tally
+from cloud_siem import tally
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task
 from cloud_siem.pacing import Clock, Deadline, backoff
@@ -177,14 +177,15 @@ class _Run:
         )
 
     def _not_done(self, running: Engine) -> Result:
-        refused = guard.NOTHING_CLOSED in running.failure
+        codes = running.codes
         told = self._stale(running.failure) or running.failure
         if running.timed_out:
             told = f"it did not end within {self.task.limit_s:g} s and was asked to end; {told}"
         return replace(
             self._counted(running),
-            status=Status.REFUSED if refused else Status.FAILED,
+            status=Status.REFUSED if codes else Status.FAILED,
             errors=(told,),
+            codes=codes,
         )
 
     def _counted(self, running: Engine) -> Result:

@@ -14,6 +14,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from cloud_siem import tally
+from cloud_siem.codes import Code
 from cloud_siem.settings import ASSUMED, BY_CONFIG_KEY, ENVIRON_PREFIX, PREFIX
 
 LIMIT_S = 3600.0
@@ -97,6 +98,8 @@ class Result:
     seconds: float = 0.0
     errors: tuple[str, ...] = ()
     """Why it failed or was refused; whole sentences."""
+    codes: tuple[Code, ...] = ()
+    """The rules that refused it."""
     why: tuple[str, ...] = ()
     """Why it needed the engine; or, skipped, why it did not."""
     notes: tuple[str, ...] = ()
