@@ -19,7 +19,7 @@ from cloud_siem.machine import DISTRIBUTION, Engine, Interpreter, Project
 from cloud_siem.model import Perspective, Snapshot
 from cloud_siem.preflight import Fault
 from cloud_siem.reach import Reached, proxy_for
-from cloud_siem.settings import ENVIRON_PREFIX, SETTINGS
+from cloud_siem.settings import CLOSE_WORD, ENVIRON_PREFIX, LAST_LOG_WORD, SETTINGS
 from cloud_siem.versions import dotted, requirement_of, version_of, within
 from cloud_siem.wording import counted, shown
 
@@ -217,6 +217,10 @@ def check_overrides(overridden: frozenset[str], environ: Mapping[str, str]) -> I
             yield warning("environment", said, remedy)
         else:
             yield ok("environment", said)
+    for word in (CLOSE_WORD, LAST_LOG_WORD):
+        if environ.get(word):
+            said = f"{word}={shown(environ[word])} names logs that any run of this shell may close"
+            yield warning("environment", said, "meant for one run; unset it afterwards")
 
 
 def check_proxies(endpoint: Endpoint, environ: Mapping[str, str]) -> Iterator[Check]:

@@ -265,9 +265,7 @@ def dropped_protection(
 
 
 def kept_too_late(before: Iterable[Delivery], after: Iterable[Delivery]) -> Iterator[Refusal]:
-    """One refusal for each entry that is removed and recorded to close then, though the file says
-    ``keep`` by now.
-    """
+    """One refusal for each removed entry that closes by what is recorded, and stays by the file."""
     stays = KeyIndex(one.key for one in after if one.state is State.OPEN)
     for one in before:
         closes = one.on_remove is OnRemove.CLOSE and one.state is not State.CLOSED

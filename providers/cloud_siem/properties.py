@@ -36,7 +36,7 @@ IDLE_FIELDS = ("stack",)
 """Carried along and never a difference: renaming a stack changes no delivery."""
 
 CLOSING = "closing"
-"""The key of the gate's bag that has what an update closes, until a later run has seen it closed."""
+"""The key in the gate's bag of what an update closes, until a later run has seen it closed."""
 _CARRIED = 3
 """Runs; so often what was not closed is authorized anew. After that a person has to name it."""
 _PROTECTED = "protected"

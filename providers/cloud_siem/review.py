@@ -143,8 +143,9 @@ def _reviewed(steps: Sequence[_Step], settings: Settings) -> Review:
 def _declarations(
     gates: Sequence[_Step], deliveries: Sequence[_Step]
 ) -> tuple[list[Delivery], list[Delivery]]:
-    """What is recorded and what is declared: by the gates, which have every entry; else as far as
-    the plan's own steps show it.
+    """What is recorded and what is declared.
+
+    The gates have every entry; without one it is what the plan's own steps show.
     """
     if gates:
         old, new = (

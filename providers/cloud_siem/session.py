@@ -53,7 +53,7 @@ from cloud_siem.unrecorded import Unrecorded
 
 T = TypeVar("T")
 Others = Callable[[], OtherStacks]
-"""Reads what the other stack files of the project declare open; called when something would close."""
+"""Reads what the other stack files declare open; called when something would close."""
 
 
 class DeclarationScope(Enum):
