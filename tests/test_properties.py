@@ -212,7 +212,7 @@ def test_the_gate_names_each_delivery_in_words_for_people() -> None:
 def written(delivery: Delivery) -> object:
     """Its words in the bag of a gate."""
     bag = GateBag(perspective=HERE, stack="prod", deliveries=(delivery,)).write()
-    return bag[properties.entry_name(delivery.key)]
+    return bag[delivery.key.entry]
 
 
 def test_the_gate_keeps_the_word_adopted_while_the_state_is_the_same() -> None:

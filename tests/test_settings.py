@@ -9,9 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_siem.errors import StackError
-from cloud_siem.model import Region
-from cloud_siem.settings import PREFIX, SETTINGS, Endpoint, Setting, Settings, settings_table
+from cloud_siem.model import DeliveryKey, Perspective, Region, View
+from cloud_siem.settings import (
+    CLOSE_WORD,
+    LAST_LOG_WORD,
+    PREFIX,
+    SETTINGS,
+    Endpoint,
+    LogName,
+    Setting,
+    Settings,
+    settings_table,
+)
 from cloud_siem.wording import Unusable
+from tests.conftest import ACCOUNT, HERE, MEMBER, PROC
 
 DOCS = Path(__file__).parent.parent / "docs" / "stack-file.md"
 ROLE = {f"{PREFIX}roleArn": "acs:ram::{account}:role/logs"}
@@ -32,11 +43,14 @@ def reasons(environ: dict[str, str] | None = None, /, **values: object) -> list[
 
 
 def test_the_table_has_every_field_once() -> None:
-    """A field without a row could never be set; a row without a field would be read for nothing."""
+    """A field without a row could never be set; a row without a field would be read for nothing.
+
+    Not in the table is what no stack file may set: the words for one run, and facts about it.
+    """
     fields = [
         one.name
         for one in dataclasses.fields(Settings)
-        if one.name not in ("overridden", "assumed_role")
+        if one.name not in ("overridden", "assumed_role", "closes", "last_logs")
     ]
 
     assert [one.field for one in SETTINGS] == fields
@@ -78,7 +92,7 @@ def test_without_config_the_defaults_hold() -> None:
     assert settings.deadline == 60
     assert settings.request_rate == 10
     assert settings.preflight is True
-    assert settings.targeted_close is False
+    assert settings.closes == settings.last_logs == frozenset()
 
 
 def test_text_and_yaml_types_are_read_alike() -> None:
@@ -213,6 +227,113 @@ def test_role_settings_without_a_role_are_a_fault(key: str) -> None:
     assert "has no effect without a role" in reasons(**{key: values[key]})[0]
     environ = {"CLOUD_SIEM_ROLE_ARN": ROLE[f"{PREFIX}roleArn"]}
     assert read(environ, **{key: values[key]}).role_arn == ROLE[f"{PREFIX}roleArn"]
+
+
+# --- words for one run ----------------------------------------------------------------------------
+
+WORDS = {CLOSE_WORD: "closes", LAST_LOG_WORD: "last_logs"}
+CODES = st.from_regex(r"[A-Za-z0-9_.-]{1,20}", fullmatch=True)
+OWNERS = st.from_regex(r"[0-9]{1,20}", fullmatch=True)
+KEYS = st.builds(
+    DeliveryKey,
+    perspective=st.builds(
+        Perspective,
+        account=st.sampled_from([ACCOUNT, MEMBER]),
+        region=st.sampled_from(Region),
+        view=st.sampled_from(View),
+        member=st.sampled_from([None, MEMBER]),
+    ),
+    product=st.sampled_from(["sas", "waf"]),
+    log=st.sampled_from([None, "a", "b"]),
+)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_names_logs_with_commas_between_them(word: str) -> None:
+    """A product is named with a star; spaces and empty parts do not matter."""
+    text = f" {ACCOUNT}/sas/cloud_siem_aegis_proc, {ACCOUNT}/waf/*,,"
+    settings = read({word: text})
+
+    names = {str(name) for name in getattr(settings, WORDS[word])}
+    assert names == {f"{ACCOUNT}/sas/cloud_siem_aegis_proc", f"{ACCOUNT}/waf/*"}
+    assert read({word: ""}) == Settings()
+
+
+def test_each_word_is_read_for_itself() -> None:
+    """Neither lifts what the other does, nor does config have them."""
+    name = f"{ACCOUNT}/sas/cloud_siem_aegis_proc"
+    closes, last = read({CLOSE_WORD: name}), read({LAST_LOG_WORD: name})
+
+    assert (closes.names(PROC), closes.names_last(PROC)) == (True, False)
+    assert (last.names(PROC), last.names_last(PROC)) == (False, True)
+    assert closes.close_limit == last.close_limit == Settings().close_limit
+    assert read(close=name, closeLastLog=name) == Settings()
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "true",
+        "*",
+        "sas/cloud_siem_aegis_proc",
+        f"{ACCOUNT}/sas",
+        f"{ACCOUNT}/sas/",
+        f"{ACCOUNT}/*/*",
+        f"{ACCOUNT}/sas/cloud_siem_*",
+        f"{ACCOUNT}/sas/a/b",
+        f"{ACCOUNT}/sas/a;{ACCOUNT}/sas/b",
+        f"{ACCOUNT}/sas/a\nb",
+    ],
+)
+def test_what_does_not_name_a_log_is_an_error_of_the_variable(word: str, text: str) -> None:
+    """Never ignored: the run would not do what its starter thinks. A good name beside it does not
+    help.
+    """
+    found = reasons({word: f"{ACCOUNT}/sas/x,{text}"})
+
+    assert len(found) == 1
+    assert found[0].startswith(f"{word}: ")
+    assert "does not name a log (write <account>/<product>/<log>" in found[0]
+    assert "\n" not in found[0]
+
+
+def test_every_wrong_name_is_reported_and_no_credential_is_shown() -> None:
+    found = reasons({CLOSE_WORD: "a,b", LAST_LOG_WORD: "LTAI5tCanaryCanary"})
+
+    assert len(found) == 3
+    assert "anary" not in "\n".join(found)
+
+
+@pytest.mark.parametrize("name", [f"{CLOSE_WORD}S", f"{LAST_LOG_WORD}S"])
+def test_a_misspelled_word_is_an_error(name: str) -> None:
+    assert "no setting has this name" in reasons({name: f"{ACCOUNT}/sas/x"})[0]
+
+
+@given(owner=OWNERS, product=CODES, log=CODES | st.just("*"))
+def test_a_name_is_read_as_it_is_written(owner: str, product: str, log: str) -> None:
+    name = LogName(account=owner, product=product, log=log)
+
+    assert LogName.parse(str(name)) == name
+
+
+@given(key=KEYS, other=KEYS)
+def test_a_name_covers_what_its_key_covers(key: DeliveryKey, other: DeliveryKey) -> None:
+    """Whatever region or view: the account whose log is switched, the product and the log."""
+    name = LogName.of(key)
+
+    assert name.covers(key)
+    assert LogName.parse(str(name)) == name
+    same = (key.perspective.owner, key.product) == (other.perspective.owner, other.product)
+    assert name.covers(other) is (same and key.log in (None, other.log))
+
+
+def test_a_member_account_is_named_by_itself() -> None:
+    """Not by the administrator whose credentials switch its logs."""
+    of_member = dataclasses.replace(PROC, perspective=dataclasses.replace(HERE, member=MEMBER))
+
+    assert str(LogName.of(of_member)) == f"{MEMBER}/sas/cloud_siem_aegis_proc"
+    assert not LogName.of(PROC).covers(of_member)
 
 
 # --- credentials ----------------------------------------------------------------------------------

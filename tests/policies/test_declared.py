@@ -16,7 +16,7 @@ from cloud_siem.model import (
     State,
     View,
 )
-from cloud_siem.properties import GateBag, entry_name, inputs_of
+from cloud_siem.properties import GateBag, inputs_of
 from cloud_siem_policies import declared
 from cloud_siem_policies.declared import DELIVERY, GATE, Bare, Entry, Gate
 from tests.conftest import HERE
@@ -64,7 +64,7 @@ def test_a_gate_is_read_as_the_program_wrote_it(
     assert (gate.stack, gate.tags, gate.view) == ("prod", tags, perspective.view.value)
     assert str(gate.perspective) == str(perspective), "both speak of it in the same words"
     assert gate.entries == {
-        entry_name(one.key): Entry(open=one.state is State.OPEN, protected=one.protect)
+        one.key.entry: Entry(open=one.state is State.OPEN, protected=one.protect)
         for one in deliveries
     }
 
