@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cloud_siem.model import (
     Delivery,
     DeliveryKey,
+    KeyIndex,
     Log,
     Perspective,
     Region,
@@ -18,7 +19,6 @@ from cloud_siem.model import (
     State,
     View,
     by_name,
-    closable,
     judge,
 )
 
@@ -240,76 +240,26 @@ def test_a_delivery_is_as_declared_exactly_when_no_log_is_odd(
     assert set(verdict.odd) == {log for log in listed if log.state is not declared}
 
 
-# --- what a removal may close ---------------------------------------------------------------------
+# --- keys by what they switch ----------------------------------------------------------------------
 
 
-def test_removing_what_nothing_else_declares_closes_it() -> None:
-    """The usual case: one call, with the key that was removed."""
-    seen = snapshot(sas__a=State.OPEN, waf__b=State.OPEN)
+@given(st.lists(KEYS, max_size=6), KEYS)
+def test_an_index_answers_as_asking_each_key_would(keys: list[DeliveryKey], about: DeliveryKey) -> None:
+    """Whatever views and accounts the keys have, and however they came in."""
+    index = KeyIndex(keys[:3])
+    for one in keys[3:]:
+        index.add(one)
 
-    assert closable(key("sas", "a"), [key("waf")], seen) == (key("sas", "a"),)
-    assert closable(key("waf"), [], seen) == (key("waf"),)
-
-
-def test_removing_what_is_declared_under_another_name_closes_nothing() -> None:
-    """A resource that was renamed, or a log that its whole product covers now."""
-    seen = snapshot(waf__a=State.OPEN)
-
-    assert closable(key("waf", "a"), [key("waf", "a")], seen) == ()
-    assert closable(key("waf", "a"), [key("waf")], seen) == ()
-    assert closable(key("waf"), [key("waf")], seen) == ()
+    assert index.covers(about) is any(one.covers(about) for one in keys)
+    assert index.overlaps(about) is any(one.overlaps(about) for one in keys)
 
 
-def test_removing_a_whole_product_spares_the_logs_that_are_declared_singly() -> None:
-    """The others are closed one by one, those that are open."""
-    seen = snapshot(waf__a=State.OPEN, waf__b=State.OPEN, waf__c=State.CLOSED, sas__d=State.OPEN)
+def test_the_same_log_in_another_view_is_the_same_switch() -> None:
+    """Whether views share their switches is unverified: for closing they are taken to."""
+    index = KeyIndex([key("waf", "a", replace(HERE, view=View.ENTERPRISE))])
 
-    assert closable(key("waf"), [key("waf", "a")], seen) == (key("waf", "b"),)
-
-
-def test_the_same_log_in_another_view_is_spared_too() -> None:
-    """Whether views share their switches is unverified."""
-    seen = snapshot(waf__a=State.OPEN)
-    enterprise = replace(HERE, view=View.ENTERPRISE)
-
-    assert closable(key("waf", "a"), [key("waf", "a", enterprise)], seen) == ()
-
-
-@given(SNAPSHOTS, KEYS_HERE, st.lists(KEYS_HERE, max_size=4))
-def test_a_removal_never_changes_what_is_declared(
-    seen: Snapshot, removed: DeliveryKey, declared: list[DeliveryKey]
-) -> None:
-    """The rule behind: a delete never closes what this run still declares."""
-    after = seen
-    for one in closable(removed, declared, seen):
-        after = closed(after, one)
-
-    for still in declared:
-        assert after.find(still) == seen.find(still)
-
-
-@given(SNAPSHOTS, KEYS_HERE, st.lists(KEYS_HERE, max_size=4))
-def test_a_removal_closes_all_that_it_may(
-    seen: Snapshot, removed: DeliveryKey, declared: list[DeliveryKey]
-) -> None:
-    """What was removed and nobody declares is closed; nothing outside of it is touched."""
-    after = seen
-    for one in closable(removed, declared, seen):
-        assert removed.covers(one)
-        after = closed(after, one)
-
-    for log in after.logs:
-        about = key(log.product, log.log)
-        if removed.covers(about) and not any(still.covers(about) for still in declared):
-            assert log.state is State.CLOSED
-
-
-@given(SNAPSHOTS, KEYS_HERE, st.lists(KEYS_HERE, max_size=4))
-def test_a_removal_is_the_same_whatever_the_order(
-    seen: Snapshot, removed: DeliveryKey, declared: list[DeliveryKey]
-) -> None:
-    """The engine runs deletes in any order."""
-    there = closable(removed, declared, seen)
-
-    assert there == closable(removed, list(reversed(declared)), seen)
-    assert list(there) == sorted(there, key=by_name)
+    assert index.covers(key("waf", "a"))
+    assert not index.covers(key("waf", "b"))
+    assert not index.covers(key("waf"))
+    assert index.overlaps(key("waf"))
+    assert not KeyIndex().overlaps(key("waf"))
