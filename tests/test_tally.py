@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from cloud_siem.model import State
-from cloud_siem.session import Process
+from cloud_siem.process import Process
 from cloud_siem.tally import ENVIRON_NAME, Counts, Tally, counted_in
 from siem_emulator import EmulatorServer
 from tests.conftest import HERE, PROC, spare_authorities
