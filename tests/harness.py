@@ -33,7 +33,7 @@ from cloud_siem import properties, provider
 from cloud_siem.model import Delivery, OnRemove, Perspective
 from cloud_siem.pacing import Clock
 from cloud_siem.properties import GateBag
-from cloud_siem.session import Process
+from cloud_siem.process import Process
 
 THREADS = 4
 """Of the process that serves dynamic providers."""

@@ -24,7 +24,8 @@ from cloud_siem.errors import (
 )
 from cloud_siem.model import Delivery, Log, Perspective, Region, Snapshot, State, View
 from cloud_siem.pacing import Clock
-from cloud_siem.session import Process, Session
+from cloud_siem.process import Process
+from cloud_siem.session import Session
 from cloud_siem.settings import Settings
 from siem_emulator import EmulatorServer
 from tests.conftest import (
@@ -134,7 +135,7 @@ def test_sixteen_threads_share_one_identity_and_one_look(siem: EmulatorServer) -
 def test_writes_of_many_threads_share_one_identity_too(siem: EmulatorServer) -> None:
     session = Session(api_at(siem.url))
 
-    assert in_threads(lambda: session.switch(PROC, OPEN), threads=4) == []
+    assert in_threads(lambda: session.write(PROC, OPEN), threads=4) == []
     assert siem.counts().actions == {"GetCallerIdentity": 1, "OpenDelivery": 4}
 
 
@@ -221,7 +222,7 @@ def test_an_identity_that_could_not_be_had_stops_everything(
         session.prove,
         session.look,
         session.look_again,
-        lambda: session.switch(PROC, OPEN),
+        lambda: session.write(PROC, OPEN),
     ):
         with pytest.raises(UnreachableError):
             act()
@@ -235,8 +236,8 @@ def test_an_identity_that_could_not_be_had_stops_everything(
         Session.prove,
         Session.look,
         Session.look_again,
-        lambda session: session.switch(PROC, OPEN),
-        lambda session: session.switch(PROC, CLOSED),
+        lambda session: session.write(PROC, OPEN),
+        lambda session: session.write(PROC, CLOSED),
         lambda session: session.settle({PROC: OPEN}),
     ],
     ids=["prove", "look", "look_again", "open", "close", "settle"],
@@ -276,7 +277,7 @@ def test_what_was_written_is_waited_for_until_the_account_shows_it(
     siem.configure(lag_ms=500)
     session = Session(api_at(siem.url))
     session.look()
-    session.switch(PROC, OPEN)
+    session.write(PROC, OPEN)
     session.settle({PROC: OPEN, AUDIT: OPEN})
 
     assert session.look().state_of(PROC) is OPEN, "and the look that showed it stays"
@@ -287,7 +288,7 @@ def test_the_waits_between_looks_are_random_and_their_bounds_double(fake: FakeTi
     fake.chance = 0.999
     api = StubApi(clock=fake.clock, shown=[proc(CLOSED)] * 5 + [proc(OPEN)])
     session = api.session()
-    session.switch(PROC, OPEN)
+    session.write(PROC, OPEN)
     session.settle({PROC: OPEN})
 
     assert fake.slept == pytest.approx([0.999 * bound for bound in (0.5, 1, 2, 4, 8)])
@@ -309,7 +310,7 @@ def test_what_somebody_else_changed_is_not_waited_for(fake: FakeTime) -> None:
 def test_what_was_written_otherwise_than_declared_is_not_waited_for(fake: FakeTime) -> None:
     api = StubApi(clock=fake.clock, settings=LAST_MAY_CLOSE, shown=[proc(CLOSED)])
     session = api.session()
-    session.switch(PROC, CLOSED)
+    session.write(PROC, CLOSED)
 
     with pytest.raises(SettleError, match="not by this update"):
         session.settle({PROC: OPEN})
@@ -321,7 +322,7 @@ def test_what_never_shows_is_named_when_the_deadline_is_over(fake: FakeTime) -> 
     seen = snapshot(*proc(CLOSED).logs, *waf(OPEN, CLOSED).logs)
     api = StubApi(clock=fake.clock, settings=settings, shown=[seen])
     session = api.session()
-    session.switch(PROC, OPEN)
+    session.write(PROC, OPEN)
     begun = fake.at
 
     with pytest.raises(SettleError) as caught:
@@ -341,7 +342,7 @@ def test_a_whole_product_is_waited_for_until_all_its_logs_are_so(fake: FakeTime)
     shown = [waf(CLOSED, CLOSED), waf(OPEN, CLOSED), waf(CLOSED, OPEN), waf(OPEN, OPEN)]
     api = StubApi(clock=fake.clock, shown=shown)
     session = api.session()
-    session.switch(WAF, OPEN)
+    session.write(WAF, OPEN)
     session.settle({WAF: OPEN})
 
     assert len(api.looks) == 4
@@ -357,7 +358,7 @@ def test_nothing_declared_is_settled_at_once(fake: FakeTime) -> None:
 def test_a_snapshot_from_before_the_write_does_not_settle_it(siem: EmulatorServer) -> None:
     session = Session(api_at(siem.url))
     session.look()
-    session.switch(AUDIT, CLOSED)
+    session.write(AUDIT, CLOSED)
     session.settle({AUDIT: CLOSED})
 
     assert len(siem.calls_of("ListDelivery")) == 2

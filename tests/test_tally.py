@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from cloud_siem.model import State
-from cloud_siem.session import Process
+from cloud_siem.process import Process
 from cloud_siem.settings import CLOSE_WORD, LogName
 from cloud_siem.tally import ENVIRON_NAME, Counts, Tally, counted_in
 from siem_emulator import EmulatorServer
@@ -26,10 +26,10 @@ def test_a_process_adds_its_calls_and_the_switches_that_were_accepted(
     }
     siem.fault("internal_error", action="OpenDelivery", times=1)
     first = Process({}, environ, folder=tmp_path).session(HERE, "dev")
-    first.switch(PROC, State.OPEN)
+    first.write(PROC, State.OPEN)
     named = {CLOSE_WORD: str(LogName.of(PROC))}
     second = Process({}, {**environ, **named}, folder=tmp_path)
-    second.session(HERE, "dev").switch(PROC, State.CLOSED)
+    second.closer(HERE, "dev").close(PROC)
 
     counts = counted_in(file)
     assert (counts.opened, counts.closed) == (1, 1)

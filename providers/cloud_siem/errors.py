@@ -6,6 +6,7 @@
     ├── StackError            a stack file or a stack's config is not usable; has all reasons
     ├── PlanError             a saved preview is not one, or is not whole
     ├── RefusedError          a guardrail refuses; has a code for each broken rule
+    │   └── StoppedError      the same, in the middle of a run
     ├── ApiError              a call to the cloud did not do what was asked
     │   ├── DeniedError       no permission (RAM), or credentials that do not count
     │   ├── ThrottledError    the cloud asked us to slow down, until the deadline
@@ -130,6 +131,10 @@ class RefusedError(CloudSiemError):
     def of(cls, code: Code, message: str, remedy: str = "") -> Self:
         """The refusal by one rule."""
         return cls(Refusal(code=code, message=message, remedy=remedy))
+
+
+class StoppedError(RefusedError):
+    """A guardrail stops a run that has closed something; nothing more is closed."""
 
 
 class ApiError(CloudSiemError):

@@ -192,7 +192,7 @@ def refusals(
     opened: int,
     left_open: int,
     settings: Settings,
-) -> Iterator[Refusal]:
+) -> list[Refusal]:
     """The broken rules of a run that closes these logs.
 
     Args:
@@ -202,30 +202,80 @@ def refusals(
         left_open: The logs of the account that stay open.
         settings: Have the limit, and the words for this run.
     """
-    if not closing:
-        return
+    limit = _limit_refusal(closing, perspective, opened, settings)
+    last = last_log_refusal(closing, perspective, left_open, settings)
+    return [refusal for refusal in (limit, last) if refusal is not None]
+
+
+def _limit_refusal(
+    closing: Sequence[Closing], perspective: Perspective, opened: int, settings: Settings
+) -> Refusal | None:
     limit = settings.close_limit
     allowed = limit.of(opened)
-    many = amount(closing)
-    if len(closing) > allowed:
-        share = f" ({limit} of {counted(opened, 'open log')})" if limit.percent else ""
-        yield Refusal(
-            code=Code.CLOSE_LIMIT,
-            message=f"{perspective}: {many} would close; {LIMIT.config_key} allows"
-            f" {allowed}{share}.{_adopted(closing)}",
-            listed=tuple(lines(closing)),
-            remedy=f"To allow it for one run, set {LIMIT.environ_name}={len(closing)}.",
-        )
-    unnamed = [one.key for one in closing if not settings.names_last(one.key)]
-    if not left_open and unnamed:
-        names = ",".join(log_names(one.key for one in closing))
-        yield Refusal(
-            code=Code.LAST_OPEN_LOG,
-            message=f"{perspective}: {many} would close and no log of the account would stay open:"
-            " Cloud SIEM would receive no logs.",
-            listed=tuple(lines(closing)),
-            remedy=f"To allow it for one run, set {LAST_LOG_WORD}={names}.",
-        )
+    if len(closing) <= allowed:
+        return None
+    share = f" ({limit} of {counted(opened, 'open log')})" if limit.percent else ""
+    return Refusal(
+        code=Code.CLOSE_LIMIT,
+        message=f"{perspective}: {amount(closing)} would close; {LIMIT.config_key} allows"
+        f" {allowed}{share}.{_adopted(closing)}",
+        listed=tuple(lines(closing)),
+        remedy=f"To allow it for one run, set {LIMIT.environ_name}={len(closing)}.",
+    )
+
+
+def last_log_refusal(
+    closing: Sequence[Closing], perspective: Perspective, left_open: int, settings: Settings
+) -> Refusal | None:
+    """The refusal of closes after which no log of the account stays open; None if some log does."""
+    if left_open or all(settings.names_last(one.key) for one in closing):
+        return None
+    names = ",".join(log_names(one.key for one in closing))
+    return Refusal(
+        code=Code.LAST_OPEN_LOG,
+        message=f"{perspective}: {amount(closing)} would close and no log of the account would stay"
+        " open: Cloud SIEM would receive no logs.",
+        listed=tuple(lines(closing)),
+        remedy=f"To allow it for one run, set {LAST_LOG_WORD}={names}.",
+    )
+
+
+def unexpected_close(gone: Sequence[DeliveryKey], closed: Mapping[DeliveryKey, str]) -> Refusal:
+    """Why a run stops: a log closed that neither this run nor any stack file asked to close.
+
+    Args:
+        gone: What closed.
+        closed: What this run has closed, with the RequestIds.
+    """
+    own = [f"  close {key.name} [RequestId {request_id}]" for key, request_id in closed.items()]
+    return Refusal(
+        code=Code.UNEXPECTED_CLOSE,
+        message=f"{', '.join(key.name for key in gone)} closed while this run closed other logs,"
+        " and neither this run nor a stack file asked for it: one of this run's calls closed it, or"
+        " someone else at the same time. Nothing more is closed. This run has closed"
+        f" {counted(len(closed), 'log')}.",
+        listed=tuple(own[-_LISTED:]),
+        remedy="Find out what closed it (ActionTrail has the RequestIds), open it again in the"
+        " console or declare it open, and run `pulumi up` again, which continues.",
+    )
+
+
+def stopped_at_last(closed: Sequence[DeliveryKey], failure: str) -> Refusal:
+    """Why a run stops: no log of the account was open any more.
+
+    Args:
+        closed: What this run had closed, and has opened again.
+        failure: Why that failed; empty if it did not.
+    """
+    names = ",".join(log_names(closed))
+    outcome = f"Opening them again failed: {failure}" if failure else "It opened them again."
+    return Refusal(
+        code=Code.STOPPED_LAST_OPEN_LOG,
+        message=f"After this run had closed {counted(len(closed), 'log')}, no log of the account"
+        f" was open: someone else, such as another stack's update, closed the others. {outcome}",
+        listed=tuple(f"  open {key.name}" for key in closed[:_LISTED]),
+        remedy=f"To close the last open log in one run, set {LAST_LOG_WORD}={names}.",
+    )
 
 
 def protected(before: Iterable[Delivery], after: Iterable[Delivery]) -> Iterator[Refusal]:

@@ -27,3 +27,6 @@ class OtherStacks:
         self, owner: str, region: Region, product: str, log: str | None
     ) -> tuple[Claim, ...]:
         return ()
+
+    def closes(self, log: DeliveryKey) -> bool:
+        return False

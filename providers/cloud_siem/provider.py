@@ -2,7 +2,7 @@
 
 The engine pickles a provider object into every resource's state, by the import path of its class;
 so the three classes here have no instance state, and their paths never change (a test pins them).
-What they know lives in ``session``, in the process that the engine starts for the run.
+What they know lives in ``process``, in the process that the engine starts for the run.
 
 One update, in the order in which the engine calls the verbs::
 
@@ -45,6 +45,7 @@ from pulumi.dynamic import (
 from pulumi.output import UNKNOWN, Unknown, contains_unknowns
 
 from cloud_siem import guard, lifeline, preflight, properties, rules
+from cloud_siem.closing import Closer, DeclarationScope
 from cloud_siem.codes import Code
 from cloud_siem.errors import ApiError, CloudSiemError, Refusal, RefusedError
 from cloud_siem.guard import Closing
@@ -59,8 +60,9 @@ from cloud_siem.model import (
     by_name,
     judge,
 )
+from cloud_siem.process import Process
 from cloud_siem.properties import GateBag
-from cloud_siem.session import DeclarationScope, Process, Session
+from cloud_siem.session import Session
 from cloud_siem.wording import counted
 
 P = ParamSpec("P")
@@ -167,40 +169,40 @@ class LogDeliveryProvider(_Provider):
         delivery = properties.delivery_of(inputs)
         if other := process().declare(delivery):
             return CheckResult(inputs, [_contradiction(delivery, other, "state")])
-        session = _session(inputs)
+        closer = _closer(inputs)
         if inputs.get("guarded"):
-            session.widen_scope(DeclarationScope.PARTIAL)
+            closer.widen_scope(DeclarationScope.PARTIAL)
             if olds and not process().compared(delivery.key):
-                session.recorded_unseen = True
+                closer.recorded_unseen = True
         recorded = [properties.delivery_of(olds)] if olds else []
         if failures := [
-            _check_failure(one, "state", session) for one in guard.protected(recorded, [delivery])
+            _check_failure(one, "state", closer) for one in guard.protected(recorded, [delivery])
         ]:
             return CheckResult(inputs, failures)
         if not olds or olds.get("state") != inputs["state"]:
             failures = _live_failures(inputs, [delivery], by_delivery=False)
             if delivery.state is State.CLOSED:
                 refusals = self._close_refusals(
-                    session, recorded, delivery, bool(inputs.get("guarded"))
+                    closer, recorded, delivery, bool(inputs.get("guarded"))
                 )
-                failures += [_check_failure(one, "state", session) for one in refusals]
+                failures += [_check_failure(one, "state", closer) for one in refusals]
         return CheckResult(inputs, failures)
 
     def _close_refusals(
-        self, session: Session, recorded: list[Delivery], delivery: Delivery, guarded: bool
+        self, closer: Closer, recorded: list[Delivery], delivery: Delivery, guarded: bool
     ) -> Sequence[Refusal]:
         """Why this delivery cannot become closed in this run, as far as its own check can know."""
         if not guarded and recorded:
             # No gate compares it with what was recorded; its own check can, since it has both.
-            found = session.closings(recorded, [delivery])
-            broken = session.authorize(
+            found = closer.closings(recorded, [delivery])
+            broken = closer.authorize(
                 found.logs, before=recorded, broken=guard.declared_elsewhere(found.conflicts)
             )
             if not broken:
-                _say_closing(session, found.logs, recorded, [delivery])
+                _say_closing(closer, found.logs, recorded, [delivery])
             return broken
-        missing = session.obtain(delivery.key, creates=not recorded)
-        return [session.not_authorized(delivery.key, missing)] if missing else []
+        missing = closer.obtain(delivery.key, creates=not recorded)
+        return [closer.not_authorized(delivery.key, missing)] if missing else []
 
     @reports_errors
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
@@ -210,10 +212,10 @@ class LogDeliveryProvider(_Provider):
     def create(self, props: Props) -> CreateResult:
         inputs = properties.inputs_of(props)
         key, state = properties.key_of(inputs), properties.state_of(inputs)
-        session = _session(inputs)
-        snapshot = session.look()
+        closer = _closer(inputs)
+        snapshot = closer.session.look()
         adopted = judge(key, state, snapshot).standing is Standing.AS_DECLARED
-        request_id = "" if adopted else _switch(session, key, state, creates=True)
+        request_id = "" if adopted else _switch(closer, key, state, creates=True)
         outputs = {**_facts(snapshot, key), "adopted": adopted, "request_id": request_id}
         return CreateResult(key.id, inputs | outputs)
 
@@ -223,12 +225,12 @@ class LogDeliveryProvider(_Provider):
         outputs = {name: olds[name] for name in properties.OUTPUT_FIELDS if name in olds}
         if olds.get("state") != inputs["state"]:
             key, state = properties.key_of(inputs), properties.state_of(inputs)
-            session = _session(inputs)
-            snapshot = session.look()
+            closer = _closer(inputs)
+            snapshot = closer.session.look()
             if judge(key, state, snapshot).standing is not Standing.AS_DECLARED:
-                outputs["request_id"] = _switch(session, key, state)
+                outputs["request_id"] = _switch(closer, key, state)
             else:
-                _say_already(session, key, state)
+                _say_already(closer, key, state)
             outputs |= _facts(snapshot, key)
         return UpdateResult(inputs | outputs)
 
@@ -249,17 +251,17 @@ class LogDeliveryProvider(_Provider):
     def delete(self, id_: str, props: Props) -> None:
         if properties.state_of(props) is State.CLOSED:
             return
-        key, session = properties.key_of(props), _session(props)
+        key, closer = properties.key_of(props), _closer(props)
         if process().keeps(key):
             say(f"{key.name} is left as it is: its entry was recorded with onRemove: keep.")
             return
         beside = process().open_beside(key)
-        if session.scope is not DeclarationScope.FULL:
+        if closer.scope is not DeclarationScope.FULL:
             beside += process().configured_beside(key)
         snapshot = _look(props)
         stays = KeyIndex(beside)
         claims = {
-            log: session.claimed(log)
+            log: closer.claimed(log)
             for log in guard.open_logs(key, snapshot)
             if not stays.covers(log)
         }
@@ -277,16 +279,16 @@ class LogDeliveryProvider(_Provider):
         elif calls and props.get("protect"):
             raise RefusedError(guard.protection_refusal(key))
         elif not calls and snapshot.state_of(key) is State.CLOSED:
-            _say_already(session, key, State.CLOSED)
-        self._close(session, calls)
+            _say_already(closer, key, State.CLOSED)
+        self._close(closer, calls)
 
-    def _close(self, session: Session, calls: Sequence[DeliveryKey]) -> None:
+    def _close(self, closer: Closer, calls: Sequence[DeliveryKey]) -> None:
         """Close these, each by one call, if all of them have their tickets; else none."""
-        refused = [(call, missing) for call in calls if (missing := session.obtain(call))]
+        refused = [(call, missing) for call in calls if (missing := closer.obtain(call))]
         if refused:
-            raise RefusedError(*(session.not_authorized(call, logs) for call, logs in refused))
+            raise RefusedError(*(closer.not_authorized(call, logs) for call, logs in refused))
         for call in calls:
-            _switch(session, call, State.CLOSED)
+            _switch(closer, call, State.CLOSED)
 
 
 class GateProvider(_Provider):
@@ -296,8 +298,8 @@ class GateProvider(_Provider):
     def check(self, olds: Props, news: Props) -> CheckResult:
         if _unknown(news):
             return CheckResult(news, [])
-        gate, session = GateBag.read(news), _session(news)
-        session.widen_scope(DeclarationScope.PARTIAL)
+        gate, closer = GateBag.read(news), _closer(news)
+        closer.widen_scope(DeclarationScope.PARTIAL)
         moved = properties.differ(olds, gate.write(), properties.PERSPECTIVE_FIELDS) if olds else []
         if moved:
             return CheckResult(gate.write(), [_moved(field, olds, gate.write()) for field in moved])
@@ -311,12 +313,12 @@ class GateProvider(_Provider):
         if before.states != gate.states:
             failures += self._live_failures(before, gate)
         gate, refusals = self._authorized(before, gate, blind=not olds, dry=bool(failures))
-        failures += [_check_failure(one, one.entry, session) for one in refusals]
+        failures += [_check_failure(one, one.entry, closer) for one in refusals]
         if failures:
             return CheckResult(gate.write(), failures)
         if before.states != gate.states:
             gate = self._adopting(before, gate)
-        session.widen_scope(DeclarationScope.FULL)
+        closer.widen_scope(DeclarationScope.FULL)
         return CheckResult(gate.write(), [])
 
     @reports_errors
@@ -351,7 +353,7 @@ class GateProvider(_Provider):
         saw nothing of what was recorded.
         """
         if GateBag.read(props).deliveries:
-            _session(props).recorded_unseen = True
+            _closer(props).recorded_unseen = True
 
     def _live_failures(self, before: GateBag, gate: GateBag) -> list[CheckFailure]:
         new = [one for one in gate.deliveries if before.states.get(one.key) is not one.state]
@@ -371,7 +373,7 @@ class GateProvider(_Provider):
             blind: Whether the gate has no old inputs.
             dry: Whether to report the broken rules alone and to authorize nothing.
         """
-        session = _session(gate.write())
+        closer = _closer(gate.write())
         broken = [*guard.protected(before.deliveries, gate.deliveries)]
         if before.on_remove is OnRemove.CLOSE and gate.on_remove is OnRemove.KEEP:
             named = {one.entry for one in broken}
@@ -381,16 +383,16 @@ class GateProvider(_Provider):
         process().keep(guard.kept(before.deliveries, gate.deliveries))
         if not entries and not before.closing:
             return gate, broken
-        now = session.closings(before.deliveries, gate.deliveries)
-        earlier = session.closings(before.unfinished, gate.deliveries)
+        now = closer.closings(before.deliveries, gate.deliveries)
+        earlier = closer.closings(before.unfinished, gate.deliveries)
         broken += guard.declared_elsewhere(now.conflicts)
-        refusals = session.authorize(
+        refusals = closer.authorize(
             now.logs, before=before.deliveries, broken=broken, creates_only=blind, dry=dry
         )
         if refusals or dry:
             return gate, refusals
-        _say_closing(session, now.logs, before.deliveries, gate.deliveries)
-        session.unfinished = earlier
+        _say_closing(closer, now.logs, before.deliveries, gate.deliveries)
+        closer.unfinished = earlier
         entries = {*now.entries, *(entries & before.states.keys())}
         return gate.authorizing(entries, earlier.entries, before.closing), ()
 
@@ -425,7 +427,7 @@ class SettledProvider(_Provider):
         }
         unknown = _unknown(bag)
         if not unknown & set(properties.PERSPECTIVE_FIELDS):
-            _session(bag).widen_scope(DeclarationScope.PARTIAL)
+            _closer(bag).widen_scope(DeclarationScope.PARTIAL)
         if not unknown:
             bag["written"] = properties.written_digest(properties.settled_of(bag), bag["written"])
         return CheckResult(bag, [])
@@ -449,22 +451,22 @@ class SettledProvider(_Provider):
 
     @reports_errors
     def delete(self, id_: str, props: Props) -> None:
-        session, recorded = _session(props), self._recorded(props)
-        declared = process().declared(session.perspective)
+        closer, recorded = _closer(props), self._recorded(props)
+        declared = process().declared(closer.session.perspective)
         broken = [*guard.protected(recorded, declared)]
         process().keep(guard.kept(recorded, declared))
         if broken or guard.closing_entries(recorded, declared):
-            found = session.closings(recorded, declared)
-            refusals = session.authorize(
+            found = closer.closings(recorded, declared)
+            refusals = closer.authorize(
                 found.logs,
                 before=recorded,
                 broken=[*broken, *guard.declared_elsewhere(found.conflicts)],
             )
             if refusals:
-                raise _refused(session, refusals)
-            _say_closing(session, found.logs, recorded, declared)
-        if session.scope is DeclarationScope.NONE:
-            session.widen_scope(DeclarationScope.FULL)
+                raise _refused(closer, refusals)
+            _say_closing(closer, found.logs, recorded, declared)
+        if closer.scope is DeclarationScope.NONE:
+            closer.widen_scope(DeclarationScope.FULL)
 
     def _recorded(self, props: Props) -> tuple[Delivery, ...]:
         """All that the stack may have recorded as open.
@@ -487,18 +489,18 @@ class SettledProvider(_Provider):
             _session(props).settle({one.key: one.state for one in declared})
 
 
-def _refused(session: Session, refusals: Sequence[Refusal]) -> RefusedError:
+def _refused(closer: Closer, refusals: Sequence[Refusal]) -> RefusedError:
     """The refusal of a whole group of closes, with what this run has done so far."""
-    return RefusedError(*(one.then(_done_so_far(session)) for one in refusals))
+    return RefusedError(*(one.then(_done_so_far(closer)) for one in refusals))
 
 
-def _done_so_far(session: Session) -> str:
-    count = session.tickets.count
+def _done_so_far(closer: Closer) -> str:
+    count = closer.tickets.count
     return f"This run has closed {counted(count, 'log')} before." if count else guard.NOTHING_CLOSED
 
 
-def _check_failure(refusal: Refusal, field: str, session: Session) -> CheckFailure:
-    return CheckFailure(field, str(refusal.then(_done_so_far(session))))
+def _check_failure(refusal: Refusal, field: str, closer: Closer) -> CheckFailure:
+    return CheckFailure(field, str(refusal.then(_done_so_far(closer))))
 
 
 def _contradiction(delivery: Delivery, other: Delivery, field: str) -> CheckFailure:
@@ -508,6 +510,10 @@ def _contradiction(delivery: Delivery, other: Delivery, field: str) -> CheckFail
         f" {other.key} {other.state.value}: they have a log in common. Keep one of them.",
     )
     return CheckFailure(field, str(refusal))
+
+
+def _closer(bag: properties.Bag) -> Closer:
+    return process().closer(properties.perspective_of(bag), properties.stack_of(bag))
 
 
 def _session(bag: properties.Bag) -> Session:
@@ -528,14 +534,12 @@ def _look(bag: properties.Bag) -> Snapshot:
     return snapshot
 
 
-def _switch(session: Session, key: DeliveryKey, state: State, *, creates: bool = False) -> str:
+def _switch(closer: Closer, key: DeliveryKey, state: State, *, creates: bool = False) -> str:
     """Write; a write that closes is waited for, one that opens is left to the settled resource."""
-    if state is State.CLOSED:
-        _say_unannounced(session, key)
-    request_id = session.switch(key, state, creates=creates)
-    if state is State.CLOSED:
-        session.settle({key: state})
-    return request_id
+    if state is State.OPEN:
+        return closer.session.write(key, state)
+    _say_unannounced(closer, key)
+    return closer.close(key, creates=creates)
 
 
 def _facts(snapshot: Snapshot, key: DeliveryKey) -> Props:
@@ -578,28 +582,28 @@ def _moved(field: str, olds: Props, news: Props) -> CheckFailure:
 _BY_HAND = "it was changed outside Pulumi, or by another run; nothing is written."
 
 
-def _say_already(session: Session, key: DeliveryKey, state: State) -> None:
+def _say_already(closer: Closer, key: DeliveryKey, state: State) -> None:
     """Say that nothing is written, unless this run itself has closed it."""
-    if not (state is State.CLOSED and session.tickets.closed(key)):
+    if not (state is State.CLOSED and closer.tickets.is_closed(key)):
         say(f"{key.name} is {state.value} already: {_BY_HAND}")
 
 
 def _say_closing(
-    session: Session,
+    closer: Closer,
     closing: Sequence[Closing],
     before: Sequence[Delivery],
     after: Sequence[Delivery],
 ) -> None:
-    session.announced.update(one.key.switch for one in closing)
+    closer.announced.update(one.key.switch for one in closing)
     for line in guard.announcement(closing, before, after):
         say(line)
 
 
-def _say_unannounced(session: Session, key: DeliveryKey) -> None:
+def _say_unannounced(closer: Closer, key: DeliveryKey) -> None:
     """Name what closes and no gate has announced: what an earlier run left over, or was named."""
-    logs = guard.open_logs(key, session.look())
-    closing = [Closing(key=log, entry=key) for log in logs if log.switch not in session.announced]
-    _say_closing(session, closing, [Delivery(key=key, state=State.OPEN)], [])
+    logs = guard.open_logs(key, closer.session.look())
+    closing = [Closing(key=log, entry=key) for log in logs if log.switch not in closer.announced]
+    _say_closing(closer, closing, [Delivery(key=key, state=State.OPEN)], [])
 
 
 def _is_as_declared(one: Delivery, snapshot: Snapshot) -> bool:

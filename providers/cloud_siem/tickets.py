@@ -52,6 +52,7 @@ class Tickets:
         self._for_creates: set[Switch] = set()
         """Of these, what a gate without old inputs authorized."""
         self._opened: dict[Perspective, int] = {}
+        self._sent: dict[Switch, DeliveryKey] = {}
         self._closed: dict[Switch, str] = {}
 
     def request(self, request: CloseRequest, settings: Settings) -> tuple[Refusal, ...]:
@@ -111,19 +112,51 @@ class Tickets:
             return tuple(log for log in logs if not self._valid(log, creates and not recorded))
 
     def _valid(self, log: DeliveryKey, creates: bool) -> bool:
-        if log.switch not in self._given:
+        if log.switch not in self._given or log.switch in self._sent:
             return False
         return creates or log.switch not in self._for_creates
 
-    def used(self, logs: Iterable[DeliveryKey], request_id: str) -> None:
+    def last_log(self, snapshot: Snapshot, settings: Settings) -> Refusal | None:
+        """The refusal of what was authorized, if by now no log of the account would stay open."""
+        with self._lock:
+            given = list(self._given.values())
+        return guard.last_log_refusal(
+            given, snapshot.perspective, guard.left_open(given, snapshot), settings
+        )
+
+    def send(self, logs: Iterable[DeliveryKey]) -> None:
+        """Note, right before a call, what it closes; each ticket counts for one call."""
+        with self._lock:
+            self._sent |= {log.switch: log for log in logs}
+
+    def done(self, logs: Iterable[DeliveryKey], request_id: str) -> None:
         """Note what a call has closed."""
         with self._lock:
             self._closed |= {log.switch: request_id for log in logs}
 
-    def closed(self, log: DeliveryKey) -> bool:
+    def sent(self, perspective: Perspective) -> bool:
+        """Whether this process has asked to close anything in the account of a perspective."""
+        with self._lock:
+            return any(log.perspective.owner == perspective.owner for log in self._sent.values())
+
+    def is_sent(self, log: DeliveryKey) -> bool:
+        """Whether this process has asked to close a log."""
+        with self._lock:
+            return log.switch in self._sent
+
+    def is_closed(self, log: DeliveryKey) -> bool:
         """Whether this process has closed a log."""
         with self._lock:
             return log.switch in self._closed
+
+    def closed(self, perspective: Perspective) -> dict[DeliveryKey, str]:
+        """What this process has closed from a perspective, with the RequestIds."""
+        with self._lock:
+            return {
+                self._sent[switch]: request_id
+                for switch, request_id in self._closed.items()
+                if self._sent[switch].perspective == perspective
+            }
 
     @property
     def count(self) -> int:
