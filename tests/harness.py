@@ -32,8 +32,8 @@ from pulumi.output import UNKNOWN, Unknown
 from cloud_siem import properties, provider
 from cloud_siem.model import Delivery, OnRemove, Perspective
 from cloud_siem.pacing import Clock
-from cloud_siem.properties import GateBag
 from cloud_siem.process import Process
+from cloud_siem.properties import GateBag
 
 THREADS = 4
 """Of the process that serves dynamic providers."""

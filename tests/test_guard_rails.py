@@ -17,8 +17,8 @@ import pytest
 
 from cloud_siem import provider
 from cloud_siem.model import Delivery, DeliveryKey, OnRemove, State
-from cloud_siem.provider import LogDeliveryProvider, Shown
 from cloud_siem.process import Process
+from cloud_siem.provider import LogDeliveryProvider, Shown
 from siem_emulator import EmulatorServer
 from tests.conftest import HERE
 from tests.harness import GATE, SETTLED, Harness, Program, Run

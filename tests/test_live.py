@@ -158,7 +158,7 @@ def test_a_session_settles_what_it_wrote(place: Place) -> None:
     with place.restored() as state:
         session = Session(place.api)
         session.look()
-        session.switch(place.key, OTHER[state])
+        session.write(place.key, OTHER[state])
         session.settle({place.key: OTHER[state]})
 
         assert session.look().state_of(place.key) is OTHER[state]

@@ -240,11 +240,13 @@ def test_a_delivery_is_as_declared_exactly_when_no_log_is_odd(
     assert set(verdict.odd) == {log for log in listed if log.state is not declared}
 
 
-# --- keys by what they switch ----------------------------------------------------------------------
+# --- keys by what they switch ---------------------------------------------------------------------
 
 
 @given(st.lists(KEYS, max_size=6), KEYS)
-def test_an_index_answers_as_asking_each_key_would(keys: list[DeliveryKey], about: DeliveryKey) -> None:
+def test_an_index_answers_as_asking_each_key_would(
+    keys: list[DeliveryKey], about: DeliveryKey
+) -> None:
     """Whatever views and accounts the keys have, and however they came in."""
     index = KeyIndex(keys[:3])
     for one in keys[3:]:

@@ -20,8 +20,8 @@ from pulumi.output import UNKNOWN
 
 from cloud_siem import provider
 from cloud_siem.model import DECLARABLE, Delivery, DeliveryKey, State
-from cloud_siem.provider import LogDeliveryProvider, Shown
 from cloud_siem.process import Process
+from cloud_siem.provider import LogDeliveryProvider, Shown
 from siem_emulator import EmulatorServer
 from siem_emulator.calls import Received
 from tests.conftest import ACCOUNT, ANY_CLOSE, HERE, FakeTime
