@@ -65,6 +65,11 @@ class Task:
     """The stack file's."""
     project: Mapping[str, str] = field(default_factory=dict)
     """The project's other files by name: Pulumi.yaml and the program."""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """The texts of other stack files by name, for a worker elsewhere: what they declare open may
+    not close. Only those that may be about one of ``accounts``."""
+    accounts: tuple[str, ...] = ()
+    """The accounts whose logs the stack's deliveries switch."""
     folder: str = ""
     """Where all of it lies on the machine that asks; a worker elsewhere makes its own."""
     environment: Mapping[str, str] = field(default_factory=dict)
