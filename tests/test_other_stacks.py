@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -194,10 +195,9 @@ def test_a_file_without_deliveries_declares_nothing(content: str, own: Path) -> 
 @pytest.mark.parametrize(
     "more",
     [
-        "  cloud-siem:roleArn: acs:ram::{account}:role/x\n"
         "  cloud-siem:roleExternalId:\n    secure: AAABADQXFlU0mxC\n",
         "  cloud-siem:deadline: soon\n",
-        "  cloud-siem:tags: {a: [}\n".replace("[", "[]"),
+        "  cloud-siem:tags: {a: []}\n",
         "  cloud-siem:driftIgnore: [{delivery: x}]\n",
     ],
 )
@@ -301,7 +301,35 @@ def test_files_of_other_accounts_are_read_once_and_not_parsed(
     assert (len(opened), len(set(opened)), parsed) == (201, 201, ["Pulumi.mine.yaml"])
 
 
-QUOTED = {
+@pytest.mark.parametrize(
+    "content",
+    [
+        text(account=OTHER_ACCOUNT).replace("cloud-siem:deliveries", '"cloud-siem:deliverie\\x73"'),
+        text(account=OTHER_ACCOUNT, more=f'  "cloud-siem:membe\\x72": "{ESCAPED}"\n'),
+        text(account=OTHER_ACCOUNT).replace("cloud-siem:deliveries", "!!binary Y2xvdWQ="),
+        text(account=OTHER_ACCOUNT, more="  cloud-siem:member: {secure: AAAB}\n"),
+        text(account=OTHER_ACCOUNT, more="  cloud-siem:member: *id\n"),
+        text(account="x").replace('"x"', f"0{int(OTHER_ACCOUNT):o}"),
+        text(account=OTHER_ACCOUNT, more="  member: >-\n    x\n"),
+        text(account=OTHER_ACCOUNT).encode("utf-16-le"),
+        text(account=OTHER_ACCOUNT, more="  x:note: caf\xe9\n").encode("latin-1"),
+        "{environment: [prod], config: {}}",
+        "#" * MAX_BYTES + "\n",
+    ],
+)
+def test_words_and_ids_can_be_spelled_so_that_only_parsing_tells(content: str | bytes) -> None:
+    data = content if isinstance(content, bytes) else content.encode()
+
+    assert accounts_in(data) is None
+
+
+def test_a_secret_among_the_settings_does_not_hide_whose_file_it_is() -> None:
+    more = "  cloud-siem:roleExternalId:\n    secure: AAABADQXFlU0mxC\n"
+
+    assert not may_concern(text(account=OTHER_ACCOUNT, more=more).encode(), {ACCOUNT})
+
+
+QUOTED: Mapping[str, Callable[[str], str]] = {
     "plain": str,
     "double": '"{}"'.format,
     "single": "'{}'".format,
@@ -311,6 +339,7 @@ QUOTED = {
     "folded": lambda digits: f">-\n    {digits}",
     "number": lambda digits: f"{int(digits):_}",
     "hex": lambda digits: hex(int(digits)),
+    "octal": lambda digits: f"0{int(digits):o}",
     "tagged": lambda digits: f"!!str {digits}",
     "anchored": lambda digits: f"&a {digits}",
     "commented": lambda digits: f'"{digits}" # {OTHER_ACCOUNT}',

@@ -161,22 +161,21 @@ def accounts_in(data: bytes) -> frozenset[str] | None:
     """The accounts that a stack file can be about, and more numbers; None when only parsing tells.
 
     A file is clear when it declares nothing, or gives its account, and its member if any, in plain
-    digits. Escapes, tags and encodings can spell words and digits in other ways, ``environment``
-    brings keys that are not in the file, and ``secure`` hides values.
+    digits. Escapes, tags and encodings can spell words and digits in other ways, and
+    ``environment`` brings keys that are not in the file.
     """
     if len(data) > MAX_BYTES or _OBSCURE.search(data) or not _is_utf8(data):
         return None
     if _DELIVERIES not in data:
         return frozenset()
     keys, plain = len(_KEY.findall(data)), len(_PLAIN.findall(data))
-    if _SECURE in data or not plain or keys != plain:
+    if not plain or keys != plain:
         return None
     return frozenset(digits.decode("ascii") for digits in _DIGITS.findall(data))
 
 
 _OBSCURE = re.compile(rb"[\\\x00!]|(?:^|[{,])\s*[\"']?environment", re.MULTILINE)
 _DELIVERIES = DELIVERIES.removeprefix(PREFIX).encode("ascii")
-_SECURE = b"secure"
 _KEY = re.compile(rb"(?:account|member)[\"']?\s*:")
 """Keys that say whose deliveries these are, in any namespace, or in none."""
 _PLAIN = re.compile(

@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Project:
         "b": text(ACCOUNT),
         "c": text(OTHER_ACCOUNT),
         "m": text(ACCOUNT, more=f'  cloud-siem:member: "{MEMBER}"\n'),
-        "secret": text(OTHER_ACCOUNT, "{secure: AAAB}"),
+        "secret": text(OTHER_ACCOUNT).replace(f'"{OTHER_ACCOUNT}"', "{secure: AAAB}"),
     }
     for name, content in files.items():
         (folder / f"Pulumi.{name}.yaml").write_text(content)

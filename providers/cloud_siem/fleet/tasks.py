@@ -14,6 +14,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from cloud_siem import tally
+from cloud_siem.other_stacks import SENT_ACCOUNTS
 from cloud_siem.settings import ASSUMED, BY_CONFIG_KEY, ENVIRON_PREFIX, PREFIX
 
 LIMIT_S = 3600.0
@@ -22,7 +23,12 @@ PATIENCE_S = 120.0
 """Seconds; so long a lock that somebody else holds, or throttling, is waited out."""
 
 BACKEND = "PULUMI_BACKEND_URL"
-_STAYS = (BY_CONFIG_KEY[f"{PREFIX}roleExternalId"].environ_name, ASSUMED, tally.ENVIRON_NAME)
+_STAYS = (
+    BY_CONFIG_KEY[f"{PREFIX}roleExternalId"].environ_name,
+    ASSUMED,
+    tally.ENVIRON_NAME,
+    SENT_ACCOUNTS,
+)
 """Of our variables: a secret, and what is about one process on one machine."""
 _SECRET = re.compile(r"secret|password|token|key", re.IGNORECASE)
 _OURS = re.compile(rf"{ENVIRON_PREFIX}[A-Z_]+")
