@@ -13,9 +13,10 @@ from cloud_siem.convert import Identity
 from cloud_siem.doctor import Check, Verdict
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import DeniedError, Place, Reason
-from cloud_siem.machine import DISTRIBUTION, Answer, Engine, Interpreter, Project
+from cloud_siem.machine import DISTRIBUTION, Answer, Engine, Interpreter, Runtime
 from cloud_siem.model import Log, Snapshot, State
 from cloud_siem.preflight import Fault
+from cloud_siem.project import Project
 from cloud_siem.reach import Reached
 from tests.conftest import ACCOUNT, HERE, OTHER_ACCOUNT, PROC
 
@@ -86,7 +87,8 @@ SOUND = Interpreter(
     packages={DISTRIBUTION: "0.1.0", "pulumi": "3.272.0", "pyyaml": "6.0.3"},
     requires=("pulumi<4,>=3.216", "pyyaml<7,>=6.0.1", 'aiohttp>=3; extra == "emulator"'),
 )
-PROJECT = Project(name="cloud-siem", python="/v/bin/python", virtualenv=".venv")
+PROJECT = Project(folder=Path(), stack_folder=Path("stacks"), name="cloud-siem")
+RUNTIME = Runtime(python="/v/bin/python", virtualenv=".venv")
 
 
 @pytest.mark.parametrize(
@@ -104,13 +106,13 @@ def test_the_python_of_the_program_and_its_packages(
     python: Interpreter | None, found: list[tuple[str, Verdict]]
 ) -> None:
     """Not that of the person: the program runs in an environment of its own."""
-    assert verdicts(doctor.check_python(PROJECT, python)) == [("project", OK), *found]
+    assert verdicts(doctor.check_python(PROJECT, RUNTIME, python)) == [("project", OK), *found]
 
 
 def test_each_package_that_does_not_fit_is_named_with_what_is_needed() -> None:
     """An extra's packages may be missing."""
     packages = {DISTRIBUTION: "0.1.0", "pulumi": "3.215.0"}
-    *_, check = doctor.check_python(PROJECT, replace(SOUND, packages=packages))
+    *_, check = doctor.check_python(PROJECT, RUNTIME, replace(SOUND, packages=packages))
 
     assert check.said == (
         "pulumi 3.215.0 (pulumi-cloud-siem needs <4,>=3.216),"
@@ -120,7 +122,8 @@ def test_each_package_that_does_not_fit_is_named_with_what_is_needed() -> None:
 
 def test_outside_of_a_project_nobody_knows_which_python_it_is() -> None:
     """Which is said, not guessed."""
-    checks = doctor.check_python(Project(failure="there is no Pulumi.yaml"), None)
+    nowhere = replace(PROJECT, failure="there is no Pulumi.yaml")
+    checks = doctor.check_python(nowhere, RUNTIME, None)
 
     assert verdicts(checks) == [("project", PROBLEM), ("python", UNTRIED)]
 

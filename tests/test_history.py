@@ -79,6 +79,111 @@ def test_a_removed_stack_is_told_with_what_becomes_of_it(
     assert told.count("###") == 1
 
 
+SAS = "  cloud-siem:deliveries: {sas: {x: open, y: open, z: closed}}\n"
+
+
+def removed(clone: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """What is said of each removed stack, on one line and without Markdown's backslashes."""
+    commit(clone)
+    assert main(["fleet", "removed", "HEAD^1"]) == 0
+    sections = capsys.readouterr().out.replace("\\", "").split("### ")[1:]
+    return {one.partition("\n")[0]: " ".join(one.split()) for one in sections}
+
+
+def test_a_renamed_file_is_told_as_a_rename_and_nothing_is_to_be_destroyed(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By what the new file declares: another account's file has more of its text."""
+    old, new = clone / "stacks" / "Pulumi.a.yaml", clone / "stacks" / "Pulumi.new.yaml"
+    old.write_text(TEXT + SAS)
+    commit(clone)
+    git(clone, "mv", str(old), str(new))
+    new.write_text(TEXT + SAS.replace(", y: open", "") + "# edited, too\n" * 20)
+    (clone / "stacks" / "Pulumi.other.yaml").write_text(TEXT.replace("1130", "2130") + SAS)
+    told = removed(clone, capsys)
+
+    assert list(told) == ["a"]
+    assert " pulumi stack rename new --stack a " in told["a"]
+    assert "`pulumi stack rm a --force`" in told["a"]
+    assert "pulumi destroy" not in told["a"]
+    assert told["a"].endswith("what no stack declares open any more: sas/y")
+
+
+def test_moved_entries_are_told_with_the_stacks_that_declare_them(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stack that was there before is no new name; what nobody took over is named."""
+    old, there = clone / "stacks" / "Pulumi.a.yaml", clone / "stacks" / "Pulumi.b_b.yaml"
+    old.write_text(TEXT + SAS)
+    commit(clone)
+    old.unlink()
+    there.write_text(TEXT + "  cloud-siem:deliveries: {sas: {x: open, y: closed}}\n")
+    told = removed(clone, capsys)["a"]
+
+    assert "sas/x is declared open by stack b_b, at stacks/Pulumi.b_b.yaml:4" in told
+    assert "declares 1 delivery open, and nothing closes what is removed: sas/y." in told
+    assert told.endswith(" pulumi stack rm a --force")
+    assert "pulumi destroy" not in told
+    assert "stack rename" not in told
+
+
+def test_two_files_that_became_one_are_one_rename_and_one_move(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A state can be renamed to one stack alone: the one with more in common."""
+    old, other = clone / "stacks" / "Pulumi.a.yaml", clone / "stacks" / "Pulumi.b_b.yaml"
+    old.write_text(TEXT + '  cloud-siem:deliveries: {waf: {"*": open}}\n')
+    other.write_text(TEXT + SAS)
+    commit(clone)
+    old.unlink()
+    both = "  cloud-siem:deliveries: {waf: {x: open}, sas: {x: open, y: open}}\n"
+    git(clone, "mv", str(other), "stacks/Pulumi.new.yaml")
+    (clone / "stacks" / "Pulumi.new.yaml").write_text(TEXT + both)
+    told = removed(clone, capsys)
+
+    assert " pulumi stack rename new --stack b_b " in told["b_b"]
+    assert "waf/x is declared open by stack new" in told["a"]
+    assert "what is removed: waf/*" in told["a"]
+    assert told["a"].endswith(" pulumi stack rm a --force")
+
+
+def test_where_it_is_not_known_who_declares_the_logs_nothing_is_to_be_destroyed(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, there = clone / "stacks" / "Pulumi.a.yaml", clone / "stacks" / "Pulumi.b_b.yaml"
+    old.write_text(TEXT + SAS)
+    (clone / "stacks" / "Pulumi.odd.yaml").write_text(TEXT + "  cloud-siem:deliveries: {sas: }\n")
+    commit(clone)
+    old.unlink()
+    (clone / "stacks" / "Pulumi.odd.yaml").unlink()
+    there.write_text(TEXT + "  cloud-siem:deliveries: {sas: {x: opne}}\n")
+    told = removed(clone, capsys)
+
+    assert set(told) == {"a", "odd"}
+    assert "stacks/Pulumi.b_b.yaml:4" in told["a"]
+    assert "stacks/Pulumi.odd.yaml:4" in told["odd"]
+    for one in told.values():
+        assert "Do not destroy stack" in one
+        assert "pulumi destroy" not in one
+
+
+def test_the_stack_files_are_where_the_project_has_them(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also asked from a sub-folder, and where all of them are gone."""
+    (clone / "Pulumi.yaml").write_text("{name: x, stackConfigDir: conf}")
+    git(clone, "mv", "stacks", "conf")
+    (clone / "sub").mkdir()
+    (clone / "sub" / "file").touch()
+    commit(clone)
+    git(clone, "rm", "--quiet", "-r", "conf")
+    monkeypatch.chdir(clone / "sub")
+    told = removed(clone, capsys)
+
+    assert set(told) == {"a", "b_b"}
+    assert "bring ../conf/Pulumi.a.yaml back" in told["a"]
+
+
 def test_where_none_is_removed_nothing_is_told(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cloud_siem import machine
-from cloud_siem.machine import DISTRIBUTION, HOST_PARTS, Project
+from cloud_siem.machine import DISTRIBUTION, HOST_PARTS, Runtime
+from cloud_siem.project import Project
 from cloud_siem.version import __version__
 
 Programs = Callable[..., Mapping[str, str]]
@@ -118,26 +119,6 @@ def test_stacks_are_those_that_the_engine_lists(
 # --- the project ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("text", "failure"),
-    [
-        (None, "there is no Pulumi.yaml"),
-        ("a: [", "while parsing a flow node"),
-        ("[]", "Pulumi.yaml names no project"),
-        ("runtime: python", "Pulumi.yaml names no project"),
-        ("name: 1", "Pulumi.yaml names no project"),
-    ],
-)
-def test_a_project_that_cannot_be_read_says_why(
-    text: str | None, failure: str, tmp_path: Path
-) -> None:
-    """In one line."""
-    if text is not None:
-        (tmp_path / "Pulumi.yaml").write_text(text)
-
-    assert machine.project(tmp_path, {}) == Project(failure=failure)
-
-
 def test_the_python_is_that_of_the_environment_which_the_project_asks_for(
     programs: Programs, tmp_path: Path
 ) -> None:
@@ -148,14 +129,16 @@ def test_the_python_is_that_of_the_environment_which_the_project_asks_for(
     mine = tmp_path / ".venv" / "bin" / "python"
     mine.symlink_to(sys.executable)
     environ = programs(python3="")
+    project = Project.find(tmp_path)
 
-    assert machine.project(tmp_path, environ).python == str(mine)
+    assert machine.runtime(project, environ) == Runtime(python=str(mine), virtualenv=".venv")
 
     other = {**environ, "PULUMI_RUNTIME_VIRTUALENV": "elsewhere"}
-    assert machine.project(tmp_path, other) == Project(name="x", virtualenv="elsewhere")
+    assert machine.runtime(project, other) == Runtime(virtualenv="elsewhere")
 
     (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\n")
-    assert machine.project(tmp_path, environ).python == str(tmp_path / "bin" / "python3")
+    on_path = str(tmp_path / "bin" / "python3")
+    assert machine.runtime(Project.find(tmp_path), environ) == Runtime(python=on_path)
 
 
 def test_a_python_tells_what_is_installed_in_it() -> None:

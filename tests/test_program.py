@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloud_siem import program
-from cloud_siem.program import digest_of, files_of, name_of
+from cloud_siem.program import digest_of, files_of
 
 FILES = {"Pulumi.yaml": "name: mine\nruntime: python\n", "__main__.py": "import cloud_siem\n"}
 
@@ -42,11 +42,3 @@ def test_another_version_of_the_package_makes_another_program(
     monkeypatch.setattr(program, "__version__", "99.0")
 
     assert digest_of(FILES) != before
-
-
-@pytest.mark.parametrize(
-    ("text", "name"), [("name: mine", "mine"), ("[]", ""), ("name: [", ""), ("", ""), ("a: b", "")]
-)
-def test_the_projects_name_is_what_its_file_says(text: str, name: str) -> None:
-    assert name_of({"Pulumi.yaml": text}) == name
-    assert name_of({}) == ""

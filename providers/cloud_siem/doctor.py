@@ -15,9 +15,10 @@ from cloud_siem.convert import Identity
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import CloudSiemError, Reason
 from cloud_siem.kinds import Text
-from cloud_siem.machine import DISTRIBUTION, Engine, Interpreter, Project
+from cloud_siem.machine import DISTRIBUTION, Engine, Interpreter, Runtime
 from cloud_siem.model import Perspective, Snapshot
 from cloud_siem.preflight import Fault
+from cloud_siem.project import Project
 from cloud_siem.reach import Reached, proxy_for
 from cloud_siem.settings import CLOSE_WORD, ENVIRON_PREFIX, LAST_LOG_WORD, SETTINGS
 from cloud_siem.versions import dotted, requirement_of, version_of, within
@@ -99,7 +100,7 @@ def check_engine(engine: Engine | None) -> Iterator[Check]:
         yield ok("language host", "beside pulumi, or on PATH")
 
 
-def check_python(project: Project, python: Interpreter | None) -> Iterator[Check]:
+def check_python(project: Project, runtime: Runtime, python: Interpreter | None) -> Iterator[Check]:
     """The project, the Python that will run its program, and what is installed there."""
     if project.failure:
         yield problem("project", project.failure, "run this in the folder that has Pulumi.yaml")
@@ -107,16 +108,16 @@ def check_python(project: Project, python: Interpreter | None) -> Iterator[Check
         return
     yield ok("project", project.name)
     if python is None:
-        if project.virtualenv:
-            said, remedy = f"there is no {project.virtualenv}/bin/python", "run `make setup`"
+        if runtime.virtualenv:
+            said, remedy = f"there is no {runtime.virtualenv}/bin/python", "run `make setup`"
         else:
             said, remedy = "there is no python3 on PATH", "install Python"
         yield problem("python", said, remedy)
         return
     if python.failure:
-        yield problem("python", f"{project.python}: {python.failure}", "make the environment anew")
+        yield problem("python", f"{runtime.python}: {python.failure}", "make the environment anew")
         return
-    yield _python_version(project.python, python.version)
+    yield _python_version(runtime.python, python.version)
     yield _packages(python)
 
 

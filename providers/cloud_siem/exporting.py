@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.jsontext import parsed
+from cloud_siem.project import Project, identity_of
 from cloud_siem.recorded import Recorded, recorded
 from cloud_siem.stack import Stack
 
@@ -35,7 +36,7 @@ def recorded_of(stack: Stack) -> Recorded:
     :raises NoStackError: the engine has no such stack.
     :raises CloudSiemError: there is no engine, or it cannot read the stack.
     """
-    folder = project_of(stack)
+    folder = _folder_of(stack)
     command = ["pulumi", "stack", "export", "--stack", stack.name, "--non-interactive"]
     try:
         with _AT_ONCE:
@@ -75,12 +76,11 @@ def recorded_of(stack: Stack) -> Recorded:
     return recorded(export, stack.perspective)
 
 
-def project_of(stack: Stack) -> Path:
+def _folder_of(stack: Stack) -> Path:
     """The folder of the project that a stack file belongs to."""
-    file = Path(stack.file).resolve()
-    for folder in file.parents:
-        if (folder / "Pulumi.yaml").is_file():
-            return folder
+    project = Project.find(identity_of(stack.file).parent)
+    if project.file_name:
+        return project.folder
     raise CloudSiemError(
         f"{stack.file}: there is no Pulumi.yaml in any folder above it, which pulumi needs to say"
         " what it recorded"

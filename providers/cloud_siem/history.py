@@ -1,16 +1,18 @@
-"""What git knows of the checked-out commit: what is gone since another one, and what is newer.
+"""What git knows of the checked-out commit: what changed since another one, and what is newer.
 
 Called by ``cloud-siem fleet removed`` and ``fresh``, in pipelines. Only git itself knows either.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from cloud_siem.errors import CloudSiemError
 
+_MORE_HISTORY = "fetch more history (fetch-depth, GIT_DEPTH), or name another commit"
 _SECONDS = 60
 """For a remote that answers slowly; git itself would wait for ever."""
 
@@ -22,10 +24,31 @@ def removed_since(commit: str, pattern: str, folder: Path) -> tuple[str, ...]:
 
     :raises CloudSiemError: there is no git, no repository, or no such commit.
     """
-    names = ("diff", "--name-only", "--diff-filter=D", "--no-renames", "--relative", "-z")
-    hint = "fetch more history (fetch-depth, GIT_DEPTH), or name another commit"
-    output = _git([*names, "--end-of-options", commit, "HEAD", "--", pattern], folder, hint)
+    return _changed_since(commit, "D", pattern, folder)
+
+
+def added_since(commit: str, pattern: str, folder: Path) -> tuple[str, ...]:
+    """The files of this pattern that the checked-out commit has and another one has not, sorted.
+
+    :raises CloudSiemError: there is no git, no repository, or no such commit.
+    """
+    return _changed_since(commit, "A", pattern, folder)
+
+
+def _changed_since(commit: str, kind: str, pattern: str, folder: Path) -> tuple[str, ...]:
+    names = ("diff", "--name-only", f"--diff-filter={kind}", "--no-renames", "--relative", "-z")
+    command = [*names, "--end-of-options", commit, "HEAD", "--", pattern]
+    output = _git(command, folder, _MORE_HISTORY)
     return tuple(sorted(name for name in output.split("\0") if name))
+
+
+def content_at(commit: str, file: str, folder: Path) -> bytes:
+    """The content that a file, named relative to ``folder``, has in a commit.
+
+    :raises CloudSiemError: there is no git, no repository, no such commit, or no such file in it.
+    """
+    command = ["show", "--no-textconv", "--end-of-options", f"{commit}:./{file}"]
+    return _git_bytes(command, folder, _MORE_HISTORY)
 
 
 def head(folder: Path) -> str:
@@ -45,13 +68,16 @@ def newest_of(branch: str, folder: Path) -> str:
 
 
 def _git(arguments: Sequence[str], folder: Path, hint: str) -> str:
+    return os.fsdecode(_git_bytes(arguments, folder, hint))
+
+
+def _git_bytes(arguments: Sequence[str], folder: Path, hint: str) -> bytes:
     asked = f"git {arguments[0]}"
     try:
         done = subprocess.run(
             ["git", *arguments],
             cwd=folder,
             capture_output=True,
-            text=True,
             timeout=_SECONDS,
             check=False,
         )
@@ -60,6 +86,9 @@ def _git(arguments: Sequence[str], folder: Path, hint: str) -> str:
     except subprocess.TimeoutExpired:
         raise CloudSiemError(f"{asked} gave no answer within {_SECONDS} s ({hint})") from None
     if done.returncode:
-        said = done.stderr.strip() or f"it found nothing, exit code {done.returncode}"
+        said = (
+            done.stderr.decode("utf-8", errors="replace").strip()
+            or f"it found nothing, exit code {done.returncode}"
+        )
         raise CloudSiemError(f"{asked}: {said} ({hint})")
     return done.stdout

@@ -87,8 +87,6 @@ LOG_KEYS = ("state", "protect", "onRemove", "reason")
 
 CODE = r"[A-Za-z0-9_.-]{1,128}"
 """Product and log codes: wider than any seen, and never a character that an id or a URL minds."""
-STACK_NAME = r"[A-Za-z0-9_.-]{1,100}"
-"""The engine's own rule (sdk/go/common/tokens/stack_name.go, 3.259)."""
 
 
 def keys_table() -> str:

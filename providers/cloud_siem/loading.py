@@ -6,18 +6,18 @@ without the engine, ``load_files`` and ``check_files`` for many files.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from cloud_siem.errors import Place, Reason, StackError
-from cloud_siem.keys import OWN_KEYS, STACK_NAME
+from cloud_siem.keys import OWN_KEYS
 from cloud_siem.model import DeliveryKey, Region
 from cloud_siem.places import Keys
+from cloud_siem.project import SUFFIX, Project, file_name_of, identity_of, stack_of
 from cloud_siem.settings import PREFIX
 from cloud_siem.stack import Stack, build_stack, path_of
-from cloud_siem.stackfile import StackFile, read_stack_file
+from cloud_siem.stackfile import StackFile, read_stack_file, read_stack_text
 from cloud_siem.wording import key_shown
 
 
@@ -42,19 +42,30 @@ def load_stack_file(
 
     ``given`` stands for keys that the file does not have, by whole key.
     """
-    read = read_stack_file(path)
-    name = name_of(path) or "unnamed"
+    return _loaded(read_stack_file(path), environ, given or {})
+
+
+def load_stack_text(data: bytes, file: str, environ: Mapping[str, str]) -> Stack:
+    """The stack of a file whose bytes were read already; ``file`` is what its places name."""
+    return _loaded(read_stack_text(data, file), environ, {})
+
+
+def _loaded(read: StackFile, environ: Mapping[str, str], given: Mapping[str, object]) -> Stack:
+    name = stack_of(read.path) or "unnamed"
     more = (*read.engine_only, *_name_faults(read))
-    return _built(read, name, environ, given=given or {}, more=more)
+    return _built(read, name, environ, given=given, more=more)
 
 
 def load_files(
     paths: Iterable[str | Path], environ: Mapping[str, str]
 ) -> tuple[tuple[Stack, ...], tuple[Reason, ...]]:
-    """The stacks of these files that are sound, by file, and the reasons of all others, sorted."""
+    """The stacks of these files that are sound, by file, and the reasons of all others, sorted.
+
+    Two files are two stacks when their names differ, also where one is a link to the other.
+    """
     stacks: list[Stack] = []
     reasons: set[Reason] = set()
-    by_file = {Path(path).resolve(): str(path) for path in sorted(map(str, paths), reverse=True)}
+    by_file = {identity_of(path): path for path in sorted(map(str, paths), reverse=True)}
     for path in sorted(by_file.values()):
         try:
             stacks.append(load_stack_file(path, environ))
@@ -159,17 +170,12 @@ def _bare_keys(read: StackFile) -> Iterator[Reason]:
             yield Reason(message="the key has no namespace", path=(key,), place=place, hint=hint)
 
 
-_FILE_NAME = re.compile(rf"Pulumi\.({STACK_NAME})\.yaml")
-
-
-def name_of(path: str | Path) -> str:
-    """The stack that a file is of; empty when its name is not that of a stack file."""
-    found = _FILE_NAME.fullmatch(Path(path).name)
-    return found[1] if found else ""
-
-
 def _name_faults(read: StackFile) -> Iterator[Reason]:
-    if not name_of(read.path):
+    path = Path(read.path)
+    suffix = path.suffix
+    if suffix != SUFFIX:  # of a project whose own file has another extension, or of none
+        suffix = Project.find(path.parent).suffix
+    if not stack_of(path) or path.suffix != suffix:
         message = "the file's name is not that of a stack file"
-        hint = "the engine reads Pulumi.<stack>.yaml alone"
+        hint = f"the engine reads {file_name_of('<stack>', suffix)} alone"
         yield Reason(message=message, place=Place(file=read.path), hint=hint)

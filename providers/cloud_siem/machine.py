@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
+from cloud_siem.project import Project
 from cloud_siem.wording import without_password
 
 ENGINE = "pulumi"
@@ -52,16 +51,13 @@ class Engine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Project:
-    """The Pulumi project of a folder."""
+class Runtime:
+    """The Python that runs a project's program."""
 
-    name: str = ""
-    failure: str = ""
-    """Why there is none."""
     python: str = ""
-    """The interpreter that runs its program; empty when there is none."""
+    """The interpreter; empty when there is none."""
     virtualenv: str = ""
-    """The environment that it asks for; empty when it takes the python3 on PATH."""
+    """The virtual environment that the project names; empty when it runs the python3 on PATH."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,27 +85,12 @@ def engine(environ: Mapping[str, str]) -> Engine | None:
     return Engine(path=path, version=version, missing=missing)
 
 
-def project(folder: Path, environ: Mapping[str, str]) -> Project:
-    """The project whose folder this is."""
-    try:
-        text = (folder / "Pulumi.yaml").read_text(encoding="utf-8")
-        read = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        why = "there is no Pulumi.yaml" if isinstance(error, FileNotFoundError) else str(error)
-        return Project(failure=why.splitlines()[0])
-    if not isinstance(read, dict) or not isinstance(read.get("name"), str):
-        return Project(failure="Pulumi.yaml names no project")
-    virtualenv = _virtualenv(read, environ)
-    python = str(folder / virtualenv / "bin" / "python") if virtualenv else "python3"
-    found = shutil.which(python, path=environ.get("PATH")) or ""
-    return Project(name=read["name"], python=found, virtualenv=virtualenv)
-
-
-def _virtualenv(read: Mapping[str, object], environ: Mapping[str, str]) -> str:
-    runtime = read.get("runtime")
-    options = runtime.get("options") if isinstance(runtime, dict) else None
-    asked = options.get("virtualenv") if isinstance(options, dict) else None
-    return environ.get("PULUMI_RUNTIME_VIRTUALENV") or (asked if isinstance(asked, str) else "")
+def runtime(project: Project, environ: Mapping[str, str]) -> Runtime:
+    """The Python that runs the project's program; the engine's variable overrides Pulumi.yaml."""
+    virtualenv = environ.get("PULUMI_RUNTIME_VIRTUALENV") or project.virtualenv
+    python = str(project.folder / virtualenv / "bin" / "python") if virtualenv else "python3"
+    path = shutil.which(python, path=environ.get("PATH")) or ""
+    return Runtime(python=path, virtualenv=virtualenv)
 
 
 _WHAT_IS_INSTALLED = """

@@ -24,8 +24,9 @@ from cloud_siem.model import (
     by_name,
 )
 from cloud_siem.origin import Origin, commit_of
-from cloud_siem.other_stacks import OtherStacks
+from cloud_siem.other_stacks import OtherStacks, read_other_stacks
 from cloud_siem.pacing import Clock
+from cloud_siem.project import Project
 from cloud_siem.session import Session
 from cloud_siem.settings import Settings
 from cloud_siem.stack import build_stack
@@ -58,6 +59,9 @@ class Process(Unrecorded):
         self._compared = KeyIndex()
         """What the gates of this run, as far as they have old inputs, have recorded."""
         self._tickets = Tickets()
+        self._reading = threading.Lock()
+        self._read: dict[str, OtherStacks] = {}
+        """By the account whose logs are switched."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -95,7 +99,14 @@ class Process(Unrecorded):
         return self._closers[perspective]
 
     def _others(self, perspective: Perspective, stack: str) -> OtherStacks:
-        return OtherStacks()
+        """What the other stack files of the project declare of an account; read once."""
+        with self._reading:
+            others = self._read.get(perspective.owner)
+            if others is None:
+                file = Project.find(self._folder).stack_file(stack)
+                others = read_other_stacks(file, self._environ, [perspective.owner])
+                self._read[perspective.owner] = others
+            return others
 
     def declare(self, delivery: Delivery) -> Delivery | None:
         """Record what this run declares; returns what it contradicts, and does not record it then.

@@ -10,18 +10,16 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
+from cloud_siem.project import PROJECT_FILES
 from cloud_siem.version import __version__
 
-PROJECT = "Pulumi.yaml"
 OUTPUT = "program"
 """The output of ``AccountDeliveries`` that has the digest."""
 
 
 def files_of(folder: Path) -> dict[str, str]:
     """The project's own files by name: Pulumi.yaml and the Python files beside it."""
-    paths = [*folder.glob(PROJECT), *folder.glob("*.py")]
+    paths = [*(folder / name for name in PROJECT_FILES), *folder.glob("*.py")]
     return {one.name: one.read_text(encoding="utf-8") for one in sorted(paths) if one.is_file()}
 
 
@@ -33,12 +31,3 @@ def digest_of(files: Mapping[str, str]) -> str:
         text = files[name].encode()
         found.update(f"\0{name}\0{len(text)}\0".encode() + text)
     return found.hexdigest()
-
-
-def name_of(files: Mapping[str, str]) -> str:
-    """The project's name; empty where Pulumi.yaml does not say it."""
-    try:
-        project: object = yaml.safe_load(files.get(PROJECT, ""))
-    except yaml.YAMLError:
-        return ""
-    return str(project.get("name", "")) if isinstance(project, dict) else ""

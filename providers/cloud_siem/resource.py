@@ -21,6 +21,7 @@ from cloud_siem import loading, program, properties
 from cloud_siem.codes import Code
 from cloud_siem.errors import StackError
 from cloud_siem.model import Delivery, OnRemove, State, View
+from cloud_siem.project import Project
 from cloud_siem.properties import GateBag
 from cloud_siem.provider import GateProvider, LogDeliveryProvider, SettledProvider
 from cloud_siem.settings import PREFIX
@@ -221,9 +222,9 @@ def _config() -> dict[str, object]:
 
 
 def _stack_file(name: str) -> str:
-    """The stack file, if it is where this project's Pulumi.yaml or the engine's default has it."""
-    candidates = (Path("stacks") / f"Pulumi.{name}.yaml", Path(f"Pulumi.{name}.yaml"))
-    return next((str(path) for path in candidates if path.is_file()), "")
+    """The stack's file in the project that runs; empty when there is no such file."""
+    path = Project.find(Path()).stack_file(name)
+    return str(path) if path.is_file() else ""
 
 
 def _refuse_own_process(resource: Resource, name: str) -> None:

@@ -33,7 +33,6 @@ from cloud_siem.keys import (
     REASON,
     REGION,
     REGIONS,
-    STACK_NAME,
     STATES,
     TAG,
     TAGS,
@@ -53,6 +52,7 @@ from cloud_siem.model import (
     by_name,
 )
 from cloud_siem.places import Keys, Places
+from cloud_siem.project import STACK_NAME
 from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, Settings, is_credential_key
 from cloud_siem.wording import Unusable, key_shown, shown
 

@@ -107,6 +107,21 @@ def test_all_is_every_stack_file_and_one_failure_hides_no_other(write: Write, ca
     }
 
 
+def test_a_linked_stack_file_hides_no_stack(write: Write, capsys: Out) -> None:
+    """Nor in the list that a pipeline's matrix is made from."""
+    write("dark", DARK)
+    Path("stacks/Pulumi.copy.yaml").symlink_to("Pulumi.dark.yaml")
+    drifts("--all", "--report", "json=out.json")
+
+    found = {one["stack"]: one["status"] for one in report(Path("out.json"))["stacks"]}
+    assert set(found) == {"copy", "dark"}
+    assert "failed" in found.values(), "the overlap of the two"
+
+    Path("stacks/Pulumi.dark.yaml").write_text("config: [")
+    drifts("--all", "--report", "json=out.json")
+    assert {one["stack"] for one in report(Path("out.json"))["stacks"]} == {"copy", "dark"}
+
+
 def test_a_stack_can_be_named_as_a_file_and_is_looked_at_once(
     write: Write, siem: EmulatorServer
 ) -> None:

@@ -87,6 +87,79 @@ def test_faults_go_to_stderr_sorted_and_the_summary_to_stdout(
     assert heads[-1] == "Pulumi.view-unknown.yaml:4:20"
 
 
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_linked_stack_file_is_a_stack_of_its_own_that_declares_the_same_logs(
+    link: Callable[[str, str], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The engine tells stacks apart by name; destroying one closes what the other declares."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "stacks", "demo", products=1)
+    monkeypatch.chdir(tmp_path / "stacks")
+    link("Pulumi.demo.yaml", "Pulumi.copy.yaml")
+    monkeypatch.chdir(tmp_path)
+
+    assert cli.main(["validate"]) == ExitCode.ERROR
+    out, err = capsys.readouterr()
+    assert out == "2 files, 10 faults\n"
+    assert err.count("Pulumi.demo.yaml:") == err.count("by stack copy too") == 10
+
+
+@pytest.mark.parametrize("file", ["stacks/../stacks/Pulumi.one.yaml", "again/Pulumi.one.yaml"])
+def test_a_file_that_is_named_in_two_ways_is_one_stack(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its folder may be a link."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "stacks", "one", products=1)
+    (tmp_path / "again").symlink_to("stacks")
+
+    assert cli.main(["validate", "stacks/Pulumi.one.yaml", file]) == 0
+    assert capsys.readouterr().out == "1 stack, 10 deliveries, no faults\n"
+
+
+@pytest.mark.parametrize(
+    ("project", "folder", "where"),
+    [
+        ("stackConfigDir: conf", "conf", "."),
+        ("stackConfigDir: conf", "conf", "src"),
+        ("main: src", ".", "src"),
+        ("main: src", "src/stacks", "src"),
+    ],
+)
+def test_the_stack_files_are_found_where_the_project_has_them(
+    project: str,
+    folder: str,
+    where: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also from a sub-folder of the project, where `stacks` beside us goes first."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text(f"name: x\n{project}\n")
+    write(tmp_path / folder, "one", products=1)
+    monkeypatch.chdir(tmp_path / where)
+
+    assert cli.main(["validate"]) == 0
+    assert capsys.readouterr().out == "1 stack, 10 deliveries, no faults\n"
+
+
+@pytest.mark.parametrize(("project", "code"), [("Pulumi.yml", 0), ("Pulumi.yaml", 1)])
+def test_a_stack_file_has_the_extension_of_the_project_file(
+    project: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / project).write_text("{name: x, stackConfigDir: stacks}")
+    file = write(tmp_path / "stacks", "one", products=1)
+    file.rename(file.with_suffix(".yml"))
+
+    assert cli.main(["validate", "stacks/Pulumi.one.yml"]) == code
+    assert cli.main(["validate"]) == code
+
+
 def test_a_folder_without_stack_files_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

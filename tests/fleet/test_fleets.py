@@ -250,6 +250,23 @@ def test_a_stack_file_that_a_worker_elsewhere_gave_its_salt_is_kept_and_goes_on(
     assert [one.text for one in machine.tasks if one.stack == "a"] == [TEXT, file.read_text()]
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_a_task_for_a_worker_elsewhere_brings_the_stack_files_of_its_account(
+    machine: Machine, here: bool
+) -> None:
+    """Also of stacks that were not chosen; a worker here reads the files themselves."""
+    machine.here = here
+    other = 'config:\n  cloud-siem:account: "{}"\n  cloud-siem:deliveries: {{}}\n'
+    for name, account in {"d": ACCOUNT, "e": "2130916744880000"}.items():
+        file = machine.folder / "stacks" / f"Pulumi.{name}.yaml"
+        file.write_text(other.format(account))
+    machine.do()
+
+    expected = {} if here else {"Pulumi.d.yaml": other.format(ACCOUNT)}
+    assert [one.beside for one in machine.tasks] == [expected] * 6
+    assert {one.accounts for one in machine.tasks} == {(ACCOUNT,)}
+
+
 def test_a_log_that_cannot_be_written_is_told_and_the_result_stands(machine: Machine) -> None:
     (machine.folder / "logs").write_text("a file in its place")
     rollup = machine.do()

@@ -20,6 +20,7 @@ import pytest
 from cloud_siem.fleet import engine
 from cloud_siem.fleet.running import run
 from cloud_siem.fleet.tasks import Operation, Status, Task
+from cloud_siem.other_stacks import SENT_ACCOUNTS
 from cloud_siem.tally import ENVIRON_NAME
 from tests.conftest import FakeTime
 
@@ -242,16 +243,36 @@ def test_a_fault_of_ours_is_the_result_of_that_stack(
     assert "please report it" in result.errors[0]
 
 
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_the_engine_is_told_which_accounts_stack_files_were_sent(
+    script: Script, elsewhere: bool
+) -> None:
+    """On the machine that has the project all stack files are there, and nothing is said."""
+    task = script(f'echo "${{{SENT_ACCOUNTS}-unset}}"; ls stacks; exit 255')
+    if elsewhere:
+        project = {"Pulumi.yaml": "{name: mine, stackConfigDir: stacks}"}
+        beside = {"Pulumi.other.yaml": "x"}
+        task = replace(task, folder="", project=project, accounts=("1", "2"), beside=beside)
+    said = run(task).errors[0].split()
+
+    assert said == (
+        ["1,2", "Pulumi.dev.yaml", "Pulumi.other.yaml"]
+        if elsewhere
+        else ["unset", "Pulumi.dev.yaml"]
+    )
+
+
 def test_a_worker_elsewhere_makes_the_project_of_the_tasks_texts(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And takes it away; what the engine added to the stack file comes back."""
     does = "cat Pulumi.yaml; ls -l .venv; echo salt >> stacks/Pulumi.dev.yaml; pwd; exit 255"
-    task = replace(script(does), folder="", project={"Pulumi.yaml": "name: mine\n"})
+    project = {"Pulumi.yaml": "{name: mine, stackConfigDir: stacks}\n"}
+    task = replace(script(does), folder="", project=project)
     result = run(task)
     name, venv, folder = result.errors[0].splitlines()
 
-    assert name == "name: mine"
+    assert name == "{name: mine, stackConfigDir: stacks}"
     assert venv.endswith(f".venv -> {sys.prefix}")
     assert not Path(folder).exists()
     assert result.text == "config: {}salt\n"

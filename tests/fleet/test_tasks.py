@@ -25,6 +25,7 @@ def test_a_task_comes_out_of_a_pickle_as_it_went_in() -> None:
         "CLOUD_SIEM_ASSUMED_ROLE",
         "CLOUD_SIEM_ROLE_EXTERNAL_ID",
         "CLOUD_SIEM_TALLY",
+        "CLOUD_SIEM_SENT_ACCOUNTS",
         "PULUMI_ACCESS_TOKEN",
         "PULUMI_CONFIG_PASSPHRASE",
         "HTTPS_PROXY",

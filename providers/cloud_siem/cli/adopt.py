@@ -18,7 +18,7 @@ from cloud_siem.adopt import Adoption, Wish, adoption
 from cloud_siem.api import Api
 from cloud_siem.catalog import did_you_mean
 from cloud_siem.cli.exitcodes import ExitCode
-from cloud_siem.cli.stackfiles import FOLDER, PATTERN, place_of
+from cloud_siem.cli.stackfiles import place_of, project_here
 from cloud_siem.cli.writing import write_new, write_over
 from cloud_siem.codes import Code
 from cloud_siem.errors import CloudSiemError, RefusedError
@@ -26,6 +26,7 @@ from cloud_siem.keys import ACCOUNT, KINDS, MEMBER, REGION, VIEW
 from cloud_siem.loading import load_files, load_stack_file
 from cloud_siem.model import State
 from cloud_siem.origin import Origin, commit_of
+from cloud_siem.project import others_of
 from cloud_siem.session import Session
 from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, SETTINGS
 from cloud_siem.stack import Stack, build_stack
@@ -158,7 +159,7 @@ def _hold_against(stack: Stack, given: Mapping[str, str], config: Mapping[str, s
 
 def _others(path: Path) -> tuple[tuple[Stack, ...], int]:
     """The other stacks of the project, and how many of their files have faults."""
-    files = [one for one in sorted(path.parent.glob(PATTERN)) if one.resolve() != path.resolve()]
+    files = others_of(path)
     stacks = [load_files([one], os.environ)[0] for one in files]
     sound = tuple(stack for found in stacks for stack in found)
     return sound, len(files) - len(sound)
@@ -206,7 +207,8 @@ class _Job:
 
     def tell_what_is_missing(self, config: Mapping[str, str]) -> int:
         """Print the engine's commands, and all else to stderr."""
-        file = "" if self.path == Path(FOLDER) / self.path.name else str(self.path)
+        default = project_here().stack_file(self.stack.name)
+        file = "" if self.path == default else str(self.path)
         lines = missing_lines(self.found, self._absent(config), stack=self.stack.name, file=file)
         print(f"{self.path} is there and stays as it is.", file=sys.stderr)
         for line in self._summary():

@@ -24,9 +24,10 @@ from cloud_siem.doctor import Check, Verdict, untried
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import CloudSiemError, Reason, StackError
 from cloud_siem.keys import ACCOUNT, MEMBER, REGION, VIEW
-from cloud_siem.loading import load_stack_file, name_of
+from cloud_siem.loading import load_stack_file
 from cloud_siem.origin import Origin, commit_of
 from cloud_siem.preflight import faults
+from cloud_siem.project import Project, stack_of
 from cloud_siem.reach import Reached, reach
 from cloud_siem.settings import BY_CONFIG_KEY, Settings
 from cloud_siem.stack import Stack, build_stack
@@ -72,19 +73,21 @@ class _Visit:
         return machine.engine(self.environ)
 
     @cached_property
-    def _project(self) -> machine.Project:
-        return machine.project(self.folder, self.environ)
+    def _project(self) -> Project:
+        return Project.find(self.folder)
 
     def machine(self) -> Iterator[Check]:
         yield from doctor.check_engine(self._engine)
-        python = self._project.python
-        found = machine.interpreter(python, self.environ) if python else None
-        yield from doctor.check_python(self._project, found)
+        runtime = machine.runtime(self._project, self.environ)
+        usable = runtime.python and not self._project.failure
+        python = machine.interpreter(runtime.python, self.environ) if usable else None
+        yield from doctor.check_python(self._project, runtime, python)
 
     def _backend(self, stack: str) -> Check:
         if self._engine is None or self._project.failure:
             return untried("backend", "there is no engine, or no project")
-        return doctor.check_backend(stack, *machine.stacks(self._engine, self.folder, self.environ))
+        folder = self._project.folder
+        return doctor.check_backend(stack, *machine.stacks(self._engine, folder, self.environ))
 
     # --- the stack --------------------------------------------------------------------------------
 
@@ -106,7 +109,7 @@ class _Visit:
             yield doctor.problem("stack file", str(error))
             yield untried("cloud", "the stack's account is not known")
             return
-        yield self._backend(name_of(file))
+        yield self._backend(stack_of(file))
         yield from doctor.check_passphrase(_text(file), self.environ)
         read = read_stack_file(file)
         reasons: tuple[Reason, ...] = ()
@@ -158,7 +161,7 @@ def _as_far_as_known(read: StackFile, environ: Mapping[str, str]) -> Stack | Non
     wanted = (ACCOUNT, REGION, VIEW, MEMBER, *BY_CONFIG_KEY)
     values = {key: value for key, value in read.values.items() if key in wanted}
     try:
-        return build_stack(values, name=name_of(read.path), environ=environ)
+        return build_stack(values, name=stack_of(read.path), environ=environ)
     except StackError:
         return None
 

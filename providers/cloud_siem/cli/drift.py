@@ -25,6 +25,7 @@ from cloud_siem.drift import DEFAULT_FAIL_ON, Kind
 from cloud_siem.errors import Reason
 from cloud_siem.loading import load_files
 from cloud_siem.origin import commit_of
+from cloud_siem.project import identity_of, label_of
 from cloud_siem.report.as_text import Look, to_text
 from cloud_siem.report.baseline import news, read_baseline
 from cloud_siem.report.contents import DriftReport, Outcome
@@ -148,12 +149,12 @@ def _unread(
     files: Sequence[str], stacks: Sequence[Stack], reasons: Sequence[Reason]
 ) -> Iterator[Outcome]:
     """The files that gave no stack, each with its faults and those of the environment."""
-    sound = {Path(one.file).resolve() for one in stacks}
-    for path, file in {Path(file).resolve(): file for file in files}.items():
+    sound = {identity_of(one.file) for one in stacks}
+    for path, file in {identity_of(file): file for file in files}.items():
         if path not in sound:
             faults = [one for one in reasons if not _file_of(one) or _is(_file_of(one), path)]
-            name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
-            yield Outcome(stack=name, file=file, errors=tuple(str(one) for one in faults))
+            errors = tuple(str(one) for one in faults)
+            yield Outcome(stack=label_of(path), file=file, errors=errors)
 
 
 def _file_of(reason: Reason) -> str:
@@ -161,7 +162,7 @@ def _file_of(reason: Reason) -> str:
 
 
 def _is(file: str, path: Path) -> bool:
-    return Path(file).resolve() == path
+    return identity_of(file) == path
 
 
 # --- telling --------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from cloud_siem.api import Api
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.member_files import write_all
 from cloud_siem.cli.reporting import kinds
-from cloud_siem.cli.stackfiles import FOLDER, PATTERN
+from cloud_siem.cli.stackfiles import project_here
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.fleet.accounts import (
     AS_MEMBER,
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.write and (args.template or args.role or args.name != DEFAULT_NAME):
         args.usage_error("--template, --role and --name are for --write")
     template = _template(args)
-    stacks, reasons = load_files(sorted(Path(FOLDER).glob(PATTERN)), os.environ)
+    stacks, reasons = load_files(project_here().stack_files(), os.environ)
     for reason in reasons:
         print(reason, file=sys.stderr)
     asked = _asked(args, stacks)

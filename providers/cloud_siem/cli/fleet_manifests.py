@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 import yaml
 
 from cloud_siem.cli.exitcodes import ExitCode
-from cloud_siem.cli.stackfiles import all_files, file_of
+from cloud_siem.cli.stackfiles import all_files, file_of, project_here
 from cloud_siem.errors import CloudSiemError, StackError
 from cloud_siem.loading import load_files
-from cloud_siem.machine import project
 from cloud_siem.manifests import Source, manifests
 
 _HEAD = """\
@@ -45,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     stacks, reasons = load_files(files, os.environ)
     if reasons:
         raise StackError(reasons)
-    here = project(Path.cwd(), os.environ)
+    here = project_here()
     if here.failure:
         raise CloudSiemError(f"{here.failure}; run this in the folder that has Pulumi.yaml")
     source = Source(

@@ -6,17 +6,17 @@ Nothing that is there is touched, and a fault in one of them writes none.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cloud_siem.cli.stackfiles import FOLDER
+from cloud_siem.cli.stackfiles import project_here
 from cloud_siem.cli.writing import write_new
 from cloud_siem.codes import Code
 from cloud_siem.errors import CloudSiemError, Place, Reason, RefusedError, StackError
 from cloud_siem.fleet.accounts import NewFile
-from cloud_siem.loading import load_stack_file, name_of
+from cloud_siem.loading import load_stack_text
+from cloud_siem.project import Project, file_name_of, stack_of
 from cloud_siem.wording import counted, shown
 
 _DEFAULT_TEMPLATE = "the built-in one"
@@ -32,13 +32,15 @@ def write_all(files: Sequence[NewFile], template: str | None) -> tuple[Path, ...
     Raises:
         CloudSiemError: One of them cannot be, or cannot be written.
     """
-    if not Path(FOLDER).is_dir():
-        raise CloudSiemError(f"there is no folder {FOLDER} here; run this in the project's folder")
-    _check_names(files)
+    project = project_here()
+    folder = project.stack_folder
+    if not folder.is_dir():
+        raise CloudSiemError(f"there is no folder {folder} here; run this in the project's folder")
+    _check_names(files, project)
     _check_texts(files, template or _DEFAULT_TEMPLATE)
     paths: list[Path] = []
     for file in files:
-        path = _path_of(file)
+        path = project.stack_file(file.stack)
         try:
             write_new(path, file.text)
         except CloudSiemError as error:
@@ -48,17 +50,13 @@ def write_all(files: Sequence[NewFile], template: str | None) -> tuple[Path, ...
     return tuple(paths)
 
 
-def _path_of(file: NewFile) -> Path:
-    return Path(FOLDER) / f"Pulumi.{file.stack}.yaml"
-
-
-def _check_names(files: Sequence[NewFile]) -> None:
+def _check_names(files: Sequence[NewFile], project: Project) -> None:
     """Refuse names that are none, or are taken by a file or by another member."""
     taken: dict[str, NewFile] = {}
     faults = ["Nothing was written; say another --name."]
     for file in files:
-        path = _path_of(file)
-        if name_of(path) != file.stack:
+        path = project.stack_file(file.stack)
+        if stack_of(path) != file.stack:
             faults.append(f"{shown(file.stack)} for member {file.member} is no name of a stack")
         elif file.stack in taken:
             other = taken[file.stack].member
@@ -75,21 +73,17 @@ def _check_texts(files: Sequence[NewFile], template: str) -> None:
 
     That of the first one stands for all: they are made from the same template.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        for file in files:
-            path = Path(folder) / _path_of(file).name
-            path.write_text(file.text, encoding="utf-8")
-            try:
-                stack = load_stack_file(path, os.environ)
-            except StackError as error:
-                raise StackError(
-                    _of_template(one, file, template) for one in error.reasons
-                ) from None
-            if not file.is_about(stack.perspective):
-                message = f"the file of member {file.member} is about {stack.perspective}"
-                hint = "write {account} for the member's id, and {region}"
-                place = Place(file=template)
-                raise StackError([Reason(message=message, place=place, hint=hint)])
+    for file in files:
+        data = file.text.encode("utf-8")
+        try:
+            stack = load_stack_text(data, file_name_of(file.stack), os.environ)
+        except StackError as error:
+            raise StackError(_of_template(one, file, template) for one in error.reasons) from None
+        if not file.is_about(stack.perspective):
+            message = f"the file of member {file.member} is about {stack.perspective}"
+            hint = "write {account} for the member's id, and {region}"
+            place = Place(file=template)
+            raise StackError([Reason(message=message, place=place, hint=hint)])
 
 
 def _of_template(reason: Reason, file: NewFile, template: str) -> Reason:

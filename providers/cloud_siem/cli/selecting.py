@@ -7,11 +7,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cloud_siem.cli.stackfiles import all_files
+from cloud_siem.cli.stackfiles import all_files, project_here
 from cloud_siem.errors import Reason
 from cloud_siem.fleet.fleets import Chosen
 from cloud_siem.fleet.selection import Selection, SelectionError, Shard
-from cloud_siem.loading import load_files, name_of
+from cloud_siem.loading import load_files
+from cloud_siem.project import label_of
 from cloud_siem.stack import Stack
 
 
@@ -49,7 +50,7 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
 
 def files_chosen(args: argparse.Namespace) -> dict[str, str]:
     """The stack files that are meant, by stack; a selection of nothing is a wrong command line."""
-    files = {_stack_of(file): file for file in all_files()}
+    files = {label_of(file): file for file in all_files()}
     selection = Selection(
         names=tuple(args.stacks),
         tags=tuple(args.tag),
@@ -72,7 +73,7 @@ def chosen(args: argparse.Namespace) -> Chosen:
     sound = {one.name: one for one in stacks}
     faults = {name: _faults(file, sound.get(name), reasons) for name, file in files.items()}
     return Chosen(
-        folder=Path.cwd(),
+        folder=project_here().folder.absolute(),
         stacks=tuple(one for one in stacks if not faults[one.name]),
         texts=texts,
         faults={name: found for name, found in faults.items() if found},
@@ -89,12 +90,6 @@ def _faults(file: str, stack: Stack | None, reasons: tuple[Reason, ...]) -> tupl
 def _tags(files: Mapping[str, str]) -> Mapping[str, Mapping[str, str] | None]:
     found = {one.name: one.tags for one in load_files(files.values(), os.environ)[0]}
     return {name: found.get(name) for name in files}
-
-
-def _stack_of(file: str) -> str:
-    """Its name, also where the file's is not one that the engine would read."""
-    name = Path(file).name
-    return name_of(file) or name.removeprefix("Pulumi.").removesuffix(".yaml")
 
 
 def _text(file: str) -> str:

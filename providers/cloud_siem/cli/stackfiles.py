@@ -3,63 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from cloud_siem.catalog import did_you_mean
 from cloud_siem.errors import CloudSiemError
-from cloud_siem.loading import name_of
+from cloud_siem.other_stacks import may_concern
+from cloud_siem.project import Project, identity_of, label_of, others_of, stack_of
 from cloud_siem.stack import Stack
 
-FOLDER = "stacks"
-PATTERN = "Pulumi.*.yaml"
+WHICH = "stacks/Pulumi.*.yaml"
+"""How help texts name the stack files of a project like ours."""
+
+
+def project_here() -> Project:
+    """The project that commands work on: that of the working directory.
+
+    A folder ``stacks`` in the working directory counts also where Pulumi.yaml lies above it.
+    """
+    project = Project.find(Path())
+    below = Path("stacks")
+    if project.folder != Path() and below.is_dir():
+        return replace(project, stack_folder=below)
+    return project
 
 
 def all_files() -> list[str]:
-    """Every stack file of the project whose folder this is."""
-    files = sorted(str(path) for path in Path(FOLDER).glob(PATTERN))
+    """Every stack file of the project."""
+    project = project_here()
+    files = [str(path) for path in project.stack_files()]
     if not files:
         raise CloudSiemError(
-            f"there is no stack file {FOLDER}/{PATTERN} here; run this in the project's folder,"
-            " or name the files"
+            f"there is no stack file {project.stack_folder / project.pattern} here; run this in"
+            " the project's folder, or name the files"
         )
     return files
 
 
 def place_of(stack: str) -> tuple[str, Path]:
     """The name of a stack that may not be there yet, and its file; given by name or as a path."""
-    path = Path(stack)
-    if "/" not in stack and path.suffix != ".yaml":
-        path = Path(FOLDER) / f"Pulumi.{stack}.yaml"
-    return name_of(path), path
+    project = project_here()
+    path = Path(stack) if _is_path(stack, project) else project.stack_file(stack)
+    return stack_of(path), path
 
 
 def file_of(stack: str) -> str:
     """The file of a stack, given by name (``demo``) or as a path."""
-    if "/" in stack or stack.endswith(".yaml"):
+    project = project_here()
+    if _is_path(stack, project):
         return stack
-    path = Path(FOLDER) / f"Pulumi.{stack}.yaml"
+    path = project.stack_file(stack)
     if path.is_file():
         return str(path)
-    known = [Path(file).name.removeprefix("Pulumi.").removesuffix(".yaml") for file in all_files()]
+    known = [label_of(file) for file in all_files()]
     hint = did_you_mean(stack, known) or f"there are: {', '.join(known)}"
-    raise CloudSiemError(f"there is no stack {stack} ({FOLDER}/Pulumi.{stack}.yaml); {hint}")
+    raise CloudSiemError(f"there is no stack {stack} ({path}); {hint}")
+
+
+def _is_path(stack: str, project: Project) -> bool:
+    return "/" in stack or stack.endswith(project.suffix)
 
 
 def beside(files: Sequence[str], stacks: Sequence[Stack]) -> list[str]:
-    """Other stack files in the same folders that speak of the same accounts.
+    """Other stack files in the same folders that may speak of the same accounts.
 
     Single logs of one account may stand in several files; who judges one stack must know what the
     others declare. Which files those are is seen from the text: to parse hundreds takes a second.
     """
-    known = {Path(file).resolve() for file in files}
-    owners = [one.perspective.owner.encode() for one in stacks]
-    others = {path for folder in {file.parent for file in known} for path in folder.glob(PATTERN)}
+    known = {identity_of(file) for file in files}
+    owners = {one.perspective.owner for one in stacks}
+    others: set[Path] = set()
+    for file in {path.parent: path for path in known}.values():
+        with suppress(OSError):
+            others.update(others_of(file))
     return sorted(str(path) for path in others - known if _speaks_of(path, owners))
 
 
-def _speaks_of(path: Path, owners: Sequence[bytes]) -> bool:
+def _speaks_of(path: Path, owners: set[str]) -> bool:
     try:
-        text = path.read_bytes()
+        return may_concern(path.read_bytes(), owners)
     except OSError:
         return False
-    return any(owner in text for owner in owners)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
-from cloud_siem.cli.stackfiles import FOLDER, PATTERN, all_files
+from cloud_siem.cli.stackfiles import WHICH, all_files
 from cloud_siem.errors import Reason
 from cloud_siem.loading import load_files
 from cloud_siem.wording import counted
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "files",
         nargs="*",
         metavar="FILE",
-        help=f"a stack file; without any, all of {FOLDER}/{PATTERN}",
+        help=f"a stack file; without any, all of {WHICH}",
     )
     parser.add_argument(
         "--format",

@@ -25,14 +25,15 @@ from typing import Protocol
 
 from cloud_siem import program
 from cloud_siem.fleet import need, paces, rails
+from cloud_siem.fleet.beside import Beside
 from cloud_siem.fleet.executing import Workers, execute
 from cloud_siem.fleet.need import Need
 from cloud_siem.fleet.records import Records
 from cloud_siem.fleet.rollup import Rollup
-from cloud_siem.fleet.running import stack_file
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task, portable
 from cloud_siem.model import State
 from cloud_siem.origin import commit_of
+from cloud_siem.project import Project
 from cloud_siem.report.writing import replace_file
 from cloud_siem.stack import Stack
 from cloud_siem.survey import Survey, each
@@ -122,7 +123,8 @@ class Fleet:
             commit=commit_of(chosen.folder),
             recording=self._records.recorded,
         )
-        self._project = program.files_of(chosen.folder)
+        self._files = program.files_of(chosen.folder)
+        self._project = Project.find(chosen.folder)
 
     def run(self) -> Rollup:
         began, started = datetime.now(UTC), time.monotonic()
@@ -209,8 +211,10 @@ class Fleet:
         if due:
             self._watch.begin(_DOING[operation], len(due))
         rates = paces.shares([self._stacks[one] for one in due], self._workers.slots)
+        # A worker here reads the files themselves.
+        beside = Beside() if self._workers.here else Beside.read(self._project)
         done = execute(
-            [self._task(operation, one, plans.get(one, b""), rates[one]) for one in due],
+            [self._task(operation, one, plans.get(one, b""), rates[one], beside) for one in due],
             self._workers,
             session=lambda task: self._survey.session(self._stacks[task.stack]),
             stopping=self._stopping,
@@ -224,12 +228,17 @@ class Fleet:
             self._watch.done(told)
             yield told
 
-    def _task(self, operation: Operation, stack: str, plan: bytes, rate: float) -> Task:
+    def _task(
+        self, operation: Operation, stack: str, plan: bytes, rate: float, beside: Beside
+    ) -> Task:
+        accounts = (self._stacks[stack].perspective.owner,)
         return Task(
             stack=stack,
             operation=operation,
             text=self._text(stack),
-            project=self._project,
+            project=self._files,
+            beside=beside.of(self._file(stack).name, accounts),
+            accounts=accounts,
             folder=str(self._chosen.folder),
             environment={**portable(self._environ), paces.RATE.environ_name: f"{rate:g}"},
             plan=plan,
@@ -242,7 +251,7 @@ class Fleet:
         return self._chosen.texts[stack]
 
     def _file(self, stack: str) -> Path:
-        return stack_file(self._chosen.folder, stack)
+        return self._project.stack_file(stack)
 
     def _keep_text(self, result: Result) -> None:
         """Write what the engine added to a stack file elsewhere: a new stack's salt."""

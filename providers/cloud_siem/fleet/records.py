@@ -23,6 +23,7 @@ from urllib.parse import unquote
 from cloud_siem import program
 from cloud_siem.exporting import NoStackError, recorded_of
 from cloud_siem.fleet.tasks import BACKEND
+from cloud_siem.project import Project
 from cloud_siem.recorded import Recorded
 from cloud_siem.report.writing import replace_file
 from cloud_siem.stack import Stack
@@ -51,7 +52,7 @@ class Records:
         self.program = program.digest_of(files)
         self._texts = texts
         self._export = export
-        self._project = program.name_of(files)
+        self._project = Project.find(folder).name
         self._backend = environ.get(BACKEND, "")
         self._folder = cache_of(environ) / "records"
         self._states: dict[str, str] = {}

@@ -26,7 +26,9 @@ from typing import TYPE_CHECKING
 from cloud_siem import tally
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task
+from cloud_siem.other_stacks import SENT_ACCOUNTS
 from cloud_siem.pacing import Clock, Deadline, backoff
+from cloud_siem.project import Project
 
 if TYPE_CHECKING:
     from cloud_siem.fleet.engine import Engine
@@ -85,16 +87,23 @@ def _project(task: Task) -> Iterator[Path]:
         folder = Path(made)
         for name, text in task.project.items():
             (folder / name).write_text(text, encoding="utf-8")
-        file = stack_file(folder, task.stack)
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(task.text, encoding="utf-8")
+        _write_stack_files(task, Project.find(folder))
         (folder / ".venv").symlink_to(sys.prefix)
         yield folder
 
 
-def stack_file(folder: Path, stack: str) -> Path:
-    """Where a project has the file of a stack."""
-    return folder / "stacks" / f"Pulumi.{stack}.yaml"
+def _write_stack_files(task: Task, project: Project) -> None:
+    """Write the task's stack file, and those of other stacks beside it."""
+    folder = project.stack_folder
+    if not folder.is_relative_to(project.folder):
+        raise CloudSiemError(
+            f"stackConfigDir leads out of the project ({os.path.relpath(folder, project.folder)});"
+            " a worker on another machine has the project's own folder alone"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in task.beside.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    project.stack_file(task.stack).write_text(task.text, encoding="utf-8")
 
 
 _CHANGED = {True: Status.TO_CHANGE, False: Status.CHANGED}
@@ -144,8 +153,10 @@ class _Run:
     def _environ(self) -> dict[str, str]:
         """What is put over the environment; the session last, it is meant for this stack."""
         here = {"PATH": os.pathsep.join([f"{sys.prefix}/bin", os.environ.get("PATH", os.defpath)])}
-        counted = {tally.ENVIRON_NAME: str(self._tally)}
-        return {**here, **_EXPERIMENTAL, **self.task.environment, **counted, **self.session}
+        ours = {tally.ENVIRON_NAME: str(self._tally)}
+        if not self.task.folder:
+            ours[SENT_ACCOUNTS] = ",".join(self.task.accounts)
+        return {**here, **_EXPERIMENTAL, **self.task.environment, **ours, **self.session}
 
     @property
     def _tally(self) -> Path:
@@ -190,7 +201,8 @@ class _Run:
 
     def _counted(self, running: Engine) -> Result:
         found = tally.counted_in(self._tally)
-        text = stack_file(self.folder, self.task.stack).read_text(encoding="utf-8")
+        file = Project.find(self.folder).stack_file(self.task.stack)
+        text = file.read_text(encoding="utf-8")
         return Result(
             stack=self.task.stack,
             status=Status.FAILED,

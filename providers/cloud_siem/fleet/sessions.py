@@ -9,13 +9,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from cloud_siem.errors import CloudSiemError
-from cloud_siem.fleet.running import stack_file
 from cloud_siem.fleet.tasks import Task
-from cloud_siem.loading import load_stack_file
+from cloud_siem.loading import load_stack_text
+from cloud_siem.project import file_name_of
 from cloud_siem.stack import Stack
 from cloud_siem.survey import Survey, credential_key
 from cloud_siem.unrecorded import Unrecorded
@@ -49,11 +46,5 @@ class Sessions(Unrecorded):
 
 def _stack(task: Task) -> Stack:
     """The task's stack, with the settings that hold on this machine for this run."""
-    try:
-        with TemporaryDirectory(prefix="cloud-siem-") as folder:
-            file = stack_file(Path(folder), task.stack)
-            file.parent.mkdir()
-            file.write_text(task.text, encoding="utf-8")
-            return load_stack_file(file, {**os.environ, **task.environment})
-    except OSError as error:
-        raise CloudSiemError(f"the stack file could not be read: {error.strerror}") from None
+    data, environ = task.text.encode("utf-8"), {**os.environ, **task.environment}
+    return load_stack_text(data, file_name_of(task.stack), environ)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from cloud_siem import tally
 from cloud_siem.codes import Code
+from cloud_siem.other_stacks import SENT_ACCOUNTS
 from cloud_siem.settings import ASSUMED, BY_CONFIG_KEY, ENVIRON_PREFIX, PREFIX
 
 LIMIT_S = 3600.0
@@ -23,7 +24,12 @@ PATIENCE_S = 120.0
 """Seconds; so long a lock that somebody else holds, or throttling, is waited out."""
 
 BACKEND = "PULUMI_BACKEND_URL"
-_STAYS = (BY_CONFIG_KEY[f"{PREFIX}roleExternalId"].environ_name, ASSUMED, tally.ENVIRON_NAME)
+_STAYS = (
+    BY_CONFIG_KEY[f"{PREFIX}roleExternalId"].environ_name,
+    ASSUMED,
+    tally.ENVIRON_NAME,
+    SENT_ACCOUNTS,
+)
 """Of our variables: a secret, and what is about one process on one machine."""
 _SECRET = re.compile(r"secret|password|token|key", re.IGNORECASE)
 _OURS = re.compile(rf"{ENVIRON_PREFIX}[A-Z_]+")
@@ -66,6 +72,11 @@ class Task:
     """The stack file's."""
     project: Mapping[str, str] = field(default_factory=dict)
     """The project's other files by name: Pulumi.yaml and the program."""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """The texts of other stack files by name, for a worker elsewhere: what they declare open may
+    not close. Only those that may be about one of ``accounts``."""
+    accounts: tuple[str, ...] = ()
+    """The accounts whose logs the stack's deliveries switch."""
     folder: str = ""
     """Where all of it lies on the machine that asks; a worker elsewhere makes its own."""
     environment: Mapping[str, str] = field(default_factory=dict)
