@@ -106,6 +106,8 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
         own = ResourceOptions(
             protect=protect or None,
             retain_on_delete=OnRemove(on_remove) is OnRemove.KEEP or None,
+            # The delete, which knows what is recorded, is asked before the create.
+            delete_before_replace=True,
         )
         outputs = dict.fromkeys(properties.OUTPUT_FIELDS)
         super().__init__(
@@ -159,7 +161,8 @@ class AccountDeliveries(pulumi.ComponentResource):
             on_remove=self._stack.on_remove,
             tags=self._stack.tags,
         )
-        return _Gate(GateProvider(), f"{self._prefix}gate", bag.write(), self._child())
+        opts = ResourceOptions.merge(self._child(), ResourceOptions(delete_before_replace=True))
+        return _Gate(GateProvider(), f"{self._prefix}gate", bag.write(), opts)
 
     def _settled(self, gate: _Gate) -> _Settled:
         entries = [properties.entry_name(one.key) for one in self._stack.deliveries]
