@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from cloud_siem import properties
@@ -28,7 +27,6 @@ class InHarness:
                 "CLOUD_SIEM_REQUEST_RATE": "100000",
                 "CLOUD_SIEM_CLOSE_LIMIT": "100",
             },
-            folder=Path("/"),
             clock=clock or Clock(),
         )
 
