@@ -61,9 +61,9 @@ class _Forgetting:
     def up(self, program: Program, *, refresh: bool) -> edits.Outcome:
         if self._random.random() >= FORGOTTEN:
             return self._life.up(program, refresh=refresh)
-        before = dict(self._life.harness.state)
+        before = self._life.harness.records.copy()
         forgotten = self._life.up(program, refresh=refresh)
-        self._life.harness.state = before
+        self._life.harness.records = before
         self._count["forgotten by the engine"] += 1
         again = self._life.up(program, refresh=refresh)
 

@@ -1,104 +1,131 @@
 """The engine in small: calls the providers' verbs as the real engine does, without its processes.
 
-For tests that need hundreds of updates. ``tests/engine/test_harness.py`` tells one story to both
-and compares calls and records, so that this stays true to the engine:
+For tests that need hundreds of runs. ``tests/engine/test_harness.py`` takes the same runs on both
+and compares verbs, calls and records, so that this stays true to the engine (CLI 3.259.0):
 
-1. Each run begins a provider process; a preview has one of its own, and ends before any write.
-2. The gate is checked, diffed, created or updated; then each delivery, four at a time; then the
-   settled bookend. Whatever was begun when one fails is finished; nothing after it is begun.
-3. What the program no longer has is deleted last, dependents first, unless it was *recorded* as
-   kept. What was recorded as protected is an error in the preview, and in the update too, which
-   then deletes the others all the same.
-4. Refresh and destroy run without the program, on the config that the last update recorded.
+Processes
+ 1. Each run begins a provider process; a preview has one of its own, and ends before any write.
+ 2. Refresh and destroy run without the program, on the config that the last update recorded. So
+    does the refresh of ``up --refresh``: if the config has changed since, the program's part of
+    that run has another process.
+ 3. Bags go through JSON, as they do through the engine's state; an input of None is not there.
 
-Bags go through JSON, as they do through the engine's state; an input of None is not there.
+An update
+ 4. In program order: the gate is checked, diffed, created or updated; then each delivery; then
+    settled. Checks come one after the other; the steps that follow from them overlap.
+ 5. A check that fails ends the run, also with ``--continue-on-error``. Whatever was begun when a
+    step fails is finished; nothing after it is begun, not even the rest of a replacement.
+ 6. What stays the same is recorded with the new inputs, protect and keep, and the old outputs.
+ 7. What the program no longer has is deleted last, dependents first, unless it was *recorded* as
+    kept. What was recorded as protected is an error in the preview, and in the update too, which
+    then deletes the others all the same, except what the protected resource depends on.
+
+Replacement (``--replace``, ``--target-replace``, ``state taint``)
+ 8. There is one check, without old inputs, and no diff of the resource itself. Settled is diffed
+    once more with unknown values, to see whether it must be replaced with it.
+ 9. Gate and delivery are deleted, then created, before any later resource is checked. Settled is
+    created first; its old record is deleted among the last.
+10. A delivery that is recorded as protected and still declared so is refused. With the flag taken
+    off in the program it is replaced in the same run. What is recorded as kept is not deleted.
+11. Between delete and create the record is pending. The next run checks it with and then without
+    old inputs, and only creates. Removed from the program, or in a destroy, a pending record is
+    dropped without a call.
+
+Targets and excludes
+12. What is left out is not checked. If it is recorded, it and all that it depends on stay as they
+    are, so that a removed delivery is deleted only if settled takes part, too: ``--target`` of a
+    removed delivery alone does nothing. If it is new, it is skipped, and its outputs are unknown.
+13. A step that depends on something skipped is an error with ``--target`` or ``--replace``. With
+    ``--exclude`` it is taken, and leaves a state that the engine refuses until it is repaired.
+14. ``--target-dependents`` adds what depends on a target or is its child. A delete of anything that
+    is not named is refused without it.
+15. ``--exclude`` spares from deletion all that an excluded resource depends on.
+16. A target that does not exist fails the run at its end, an unknown ``--replace`` at its begin.
+    An unknown ``--exclude`` is ignored, except by a refresh.
+17. ``--refresh`` reads what takes part. All reads are tried; if one fails, nothing else is done.
+
+``--continue-on-error``
+18. What depends on a failed resource is checked and diffed, and its step is skipped. Deletes are
+    tried, except of what a failed resource depends on.
+19. A skipped settled is not a failed one: what it was recorded to depend on is deleted, the state
+    is written, and the engine panics; the state must be repaired.
+20. If the delete of a replacement fails, the engine waits for ever: the program gets no answer.
+
+Interrupts
+21. After Ctrl-C the calls that were begun are finished and recorded; no other begins. A kill loses
+    the record of what was done last. The next run is warned of it, and goes on.
+
+State commands
+22. ``state delete`` refuses what others depend on, unless they go, too, and what is protected.
+23. ``state move`` takes a resource out of its component, so that the next update of the other stack
+    creates another one in its place and deletes this one. Dependencies across stacks are cut. It
+    needs the provider of the source in the other stack, or none, or one of the same config.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import atexit
+import contextlib
+import io
+import itertools
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
-from pulumi.dynamic import ResourceProvider
-from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
-from pulumi.output import UNKNOWN, Unknown
-
-from cloud_siem import properties, provider
-from cloud_siem.model import Delivery, OnRemove, Perspective
+from cloud_siem import provider
 from cloud_siem.pacing import Clock
 from cloud_siem.process import Process
-from cloud_siem.properties import GateBag
+from tests.deployment import Deployment, Meanwhile, Running, Stop, repair
+from tests.projectfolder import ProjectFolder, config_of
+from tests.resources import (
+    BELOW_STACK,
+    DELIVERY,
+    GATE,
+    SETTLED,
+    Config,
+    Flags,
+    Interrupt,
+    Line,
+    Program,
+    Recorded,
+    Records,
+    Run,
+    Urn,
+)
+
+__all__ = [
+    "DELIVERY",
+    "GATE",
+    "SETTLED",
+    "THREADS",
+    "Flags",
+    "Harness",
+    "Interrupt",
+    "Meanwhile",
+    "Program",
+    "Recorded",
+    "Run",
+    "Urn",
+]
 
 THREADS = 4
 """Of the process that serves dynamic providers."""
-GATE, DELIVERY, SETTLED = "Gate", "LogDelivery", "Settled"
-_PROVIDERS: Mapping[str, ResourceProvider] = {
-    GATE: provider.GateProvider(),
-    DELIVERY: provider.LogDeliveryProvider(),
-    SETTLED: provider.SettledProvider(),
-}
-
-Bag = dict[str, Any]
-Urn = tuple[str, str, str]
-"""The parent's type, the kind, and the name."""
+NONE = Flags()
+_ids = itertools.count(1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Program:
-    """What a program declares through one ``AccountDeliveries``."""
-
-    perspective: Perspective
-    deliveries: tuple[Delivery, ...] = ()
-    on_remove: OnRemove = OnRemove.CLOSE
-    prefix: str = ""
-    parent: str = ""
-    """Of the component; resources below another one are others to the engine."""
-    stack: str = "dev"
+_folders = tempfile.TemporaryDirectory(prefix="harness-")
+atexit.register(_folders.cleanup)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recorded:
-    """One resource in the state."""
-
-    id: str
-    inputs: Bag
-    outputs: Bag
-    protect: bool = False
-    retain: bool = False
-    after: tuple[Urn, ...] = ()
-    """What it depends on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """How one run of the engine went."""
-
-    steps: tuple[tuple[str, str], ...]
-    """``("create", "sas/x")`` and so on, by name; what stays the same is left out."""
-    failures: tuple[str, ...]
-    """What a person is told; empty when all went well."""
-
-    @property
-    def ok(self) -> bool:
-        return not self.failures
-
-    @property
-    def changes(self) -> dict[str, list[str]]:
-        """The names, by what was done to them."""
-        found: dict[str, list[str]] = {}
-        for step, name in self.steps:
-            found.setdefault(step, []).append(name)
-        return found
-
-
-class _Stop(Exception):  # noqa: N818 - it ends a run, as the engine ends it
-    """No step may begin any more."""
+def _new_folder() -> Path:
+    """An empty folder that lasts as long as this process."""
+    return Path(tempfile.mkdtemp(dir=_folders.name))
 
 
 @dataclass(kw_only=True)
@@ -107,278 +134,213 @@ class Harness:
 
     environ: Mapping[str, str]
     """Of the provider's process: at least where the emulator is."""
-    folder: Path
-    config: Mapping[str, object] = field(default_factory=dict)
-    """The stack's config as the program runs with it."""
+    folder: Path = field(default_factory=_new_folder)
+    """The project's folder; the stacks of one project share it."""
+    config: Config = field(default_factory=dict)
+    """Further config of the stack, beside what the program declares."""
     clock: Clock = field(default_factory=Clock)
-    state: dict[Urn, Recorded] = field(default_factory=dict)
-    recorded_config: Mapping[str, object] = field(default_factory=dict)
+    parallel: int = THREADS
+    """The resources that are created, updated or deleted at a time."""
+    records: Records = field(default_factory=Records)
+    recorded_config: Config = field(default_factory=dict)
+    provider_id: int | None = None
+    """Of the recorded default provider."""
 
-    # --- what a person runs ----------------------------------------------------------------------
+    # --- runs ------------------------------------------------------------------------------------
 
-    def preview(self, program: Program, *, refresh: bool = False) -> Run:
-        with self._run(self.config) as run:
-            _Update(run, dict(self.state), program, dry=True).do(refresh=refresh)
-        return run.result
+    def preview(self, program: Program, *, refresh: bool = False, flags: Flags = NONE) -> Run:
+        return self._update(program, self.records.copy(), flags, refresh=refresh, dry=True)
 
-    def up(self, program: Program, *, preview: bool = True, refresh: bool = False) -> Run:
-        """A preview, and if it finds nothing wrong the update."""
-        if preview and not (previewed := self.preview(program, refresh=refresh)).ok:
+    def up(
+        self,
+        program: Program,
+        *,
+        preview: bool = True,
+        refresh: bool = False,
+        flags: Flags = NONE,
+        interrupt: Interrupt | None = None,
+        meanwhile: Meanwhile | None = None,
+    ) -> Run:
+        """Run a preview, and if it has no errors the update."""
+        previewed = self.preview(program, refresh=refresh, flags=flags) if preview else None
+        if previewed and not previewed.ok:
             return previewed
-        with self._run(self.config) as run:
-            self.recorded_config = dict(self.config)
-            _Update(run, self.state, program, dry=False).do(refresh=refresh)
-        return run.result
+        run = self._update(
+            program,
+            self.records,
+            flags,
+            refresh=refresh,
+            dry=False,
+            interrupt=interrupt,
+            meanwhile=meanwhile,
+        )
+        return replace(run, lines=previewed.lines + run.lines) if previewed else run
 
-    def refresh(self) -> Run:
-        with self._run(self.recorded_config) as run:
-            _read(run, self.state)
-        return run.result
+    def refresh(self, *, flags: Flags = NONE) -> Run:
+        with self._run(self.recorded_config, Running(parallel=self.parallel)) as running:
+            Deployment(running, self.records, flags, dry=False).refresh()
+        return running.outcome
 
-    def destroy(self) -> Run:
-        with self._run(self.recorded_config) as run:
-            _delete(run, self.state, list(self.state))
-        return run.result
+    def destroy(
+        self,
+        *,
+        flags: Flags = NONE,
+        interrupt: Interrupt | None = None,
+        meanwhile: Meanwhile | None = None,
+    ) -> Run:
+        running = self._running(flags, interrupt, meanwhile)
+        with self._run(self.recorded_config, running):
+            Deployment(running, self.records, flags, dry=False).destroy()
+        if not self.state:
+            self.provider_id = None
+        return running.outcome
 
-    # --- what it recorded ------------------------------------------------------------------------
+    # --- state -----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> dict[Urn, Recorded]:
+        """The recorded resources; those that wait for their deletion are left out."""
+        return self.records.resources
+
+    @state.setter
+    def state(self, resources: Mapping[Urn, Recorded]) -> None:
+        self.records.resources = dict(resources)
 
     @property
     def by_name(self) -> dict[str, Recorded]:
-        return {name: recorded for (_, _, name), recorded in self.state.items()}
+        return {urn.name: recorded for urn, recorded in self.state.items()}
+
+    def taint(self, urn: Urn) -> None:
+        self.state[urn] = replace(self.state[urn], tainted=True)
+
+    def untaint(self, urn: Urn) -> None:
+        self.state[urn] = replace(self.state[urn], tainted=False)
+
+    def unprotect(self, urn: Urn) -> None:
+        self.state[urn] = replace(self.state[urn], protect=False)
+
+    def delete_record(self, urn: Urn, *, dependents: bool = False, force: bool = False) -> str:
+        """``pulumi state delete``; returns why not, or nothing."""
+        gone = self.records.dependents([urn])
+        if gone != {urn} and not dependents:
+            return f"{urn.name} can't be safely deleted because other resources depend on it"
+        if gone & self.records.protected and not force:
+            return f"{urn.name} can't be safely deleted because it is protected"
+        self.state = {other: record for other, record in self.state.items() if other not in gone}
+        return ""
+
+    def rename_record(self, urn: Urn, name: str) -> str:
+        """``pulumi state rename``; returns why not, or nothing."""
+        new = urn._replace(name=name)
+        if new in self.state:
+            return f"{name} corresponds to an already existing resource"
+        self.state = {
+            new if other == urn else other: _renamed(record, {urn: new})
+            for other, record in self.state.items()
+        }
+        return ""
+
+    def move_records(self, urns: Iterable[Urn], other: Harness) -> str:
+        """``pulumi state move`` to another stack; returns why not, or nothing."""
+        moved = {urn: urn._replace(parent=BELOW_STACK) for urn in urns}
+        if not other.state.keys().isdisjoint(moved.values()):
+            return "a resource already exists in destination stack"
+        if other.provider_id is None:
+            other.provider_id, other.recorded_config = self.provider_id, self.recorded_config
+        elif (
+            other.provider_id != self.provider_id and other.recorded_config != self.recorded_config
+        ):
+            return "the provider already exists in destination stack"
+        for urn, new in moved.items():
+            record = self.state.pop(urn)
+            among = tuple(before for before in record.after if before in moved)
+            other.state[new] = _renamed(replace(record, after=among), moved)
+        repair(self.records)
+        return ""
+
+    def repair(self) -> None:
+        """``pulumi state repair``."""
+        components = self.records.components
+        self.state = {
+            urn if urn.above in {None, *components} else urn._replace(parent=BELOW_STACK): record
+            for urn, record in self.state.items()
+        }
+        repair(self.records)
 
     # --- inside ----------------------------------------------------------------------------------
 
+    def _update(
+        self,
+        program: Program,
+        records: Records,
+        flags: Flags,
+        *,
+        refresh: bool,
+        dry: bool,
+        interrupt: Interrupt | None = None,
+        meanwhile: Meanwhile | None = None,
+    ) -> Run:
+        ProjectFolder(self.folder).declare(program, self.config)
+        config = config_of(program, self.config)
+        running = self._running(flags, interrupt, meanwhile)
+        deployment = Deployment(running, records, flags, dry=dry)
+        if refresh and records.resources and self.recorded_config != config:
+            with self._run(self.recorded_config, running):
+                deployment.refresh()
+            if running.stopped:
+                return running.outcome
+            refresh = False
+        with self._run(config, running):
+            if refresh:
+                deployment.refresh()
+            if not dry:
+                self.recorded_config = config
+                self.provider_id = self.provider_id or next(_ids)
+            deployment.update(program)
+        return running.outcome
+
+    def _running(
+        self, flags: Flags, interrupt: Interrupt | None, meanwhile: Meanwhile | None
+    ) -> Running:
+        return Running(
+            parallel=self.parallel,
+            continue_on_error=flags.continue_on_error,
+            interrupt=interrupt,
+            meanwhile=meanwhile,
+        )
+
     @contextmanager
-    def _run(self, config: Mapping[str, object]) -> Iterator[_Running]:
+    def _run(self, config: Config, running: Running) -> Iterator[Running]:
+        """Begin a provider process, and end it; whatever it prints belongs to the run."""
+        before = provider._process
         provider.begin(Process(config, self.environ, folder=self.folder, clock=self.clock))
-        run = _Running()
+        output = _Output(running.lines)
         try:
-            yield run
-        except _Stop:
+            with contextlib.redirect_stdout(output):
+                yield running
+        except Stop:
             pass
         finally:
-            run.close()
-            provider.begin(None)
+            running.close()
+            provider.begin(before)
 
 
-class _Running:
-    """One run: its threads, and what came of it."""
+class _Output(io.TextIOBase):
+    """Standard output during a run: keeps the lines with their time, and hands them on."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS)
-        self._steps: list[tuple[str, str]] = []
-        self._failures: list[str] = []
+    def __init__(self, lines: list[Line]) -> None:
+        self._lines = lines
+        outer: TextIO = sys.stdout
+        self._below: TextIO = outer._below if isinstance(outer, _Output) else outer
 
-    @property
-    def result(self) -> Run:
-        return Run(steps=tuple(sorted(self._steps)), failures=tuple(self._failures))
+    def write(self, text: str) -> int:
+        now = time.time()
+        self._lines.extend(Line(text=line, time=now) for line in text.splitlines())
+        return self._below.write(text)
 
-    def did(self, step: str, urn: Urn) -> None:
-        self._steps.append((step, urn[2]))
-
-    def failed(self, message: str) -> None:
-        self._failures.append(message)
-
-    @contextmanager
-    def telling(self) -> Iterator[None]:
-        """What a verb tells fails its step, and no other begins; it may raise nothing else."""
-        try:
-            yield
-        except provider.Shown as error:
-            self.failed(str(error))
-            raise _Stop from None
-
-    def together(self, steps: Iterable[Callable[[], None]]) -> None:
-        """Take steps side by side; if one stops the run, those not begun are left out."""
-        begun: list[Future[None]] = [self._threads.submit(self._step, one) for one in steps]
-        for one in begun:
-            if (error := one.exception()) and not isinstance(error, _Stop):
-                raise error
-        if self._failures:
-            raise _Stop
-
-    def _step(self, step: Callable[[], None]) -> None:
-        if not self._failures:
-            step()
-
-    def close(self) -> None:
-        self._threads.shutdown()
+    def flush(self) -> None:
+        self._below.flush()
 
 
-@dataclass
-class _Update:
-    """One run of the program; dry, nothing is written and nothing recorded."""
-
-    run: _Running
-    state: dict[Urn, Recorded]
-    program: Program
-    dry: bool
-
-    def do(self, *, refresh: bool) -> None:
-        program = self.program
-        if refresh:
-            _read(self.run, self.state)
-        stale = set(self.state)
-        bag = GateBag(
-            perspective=program.perspective,
-            stack=program.stack,
-            deliveries=program.deliveries,
-            on_remove=program.on_remove,
-        )
-        gate = self._urn(GATE, "gate")
-        self._register(gate, bag.write())
-        own = {self._urn(DELIVERY, one.key.name): one for one in program.deliveries}
-        self.run.together(partial(self._delivery, urn, one, gate) for urn, one in own.items())
-        settled = self._urn(SETTLED, "settled")
-        self._register(settled, self._settled(gate, own), after=(gate, *own))
-        _delete(self.run, self.state, stale - {gate, settled, *own}, dry=self.dry)
-
-    def _urn(self, kind: str, name: str) -> Urn:
-        return (self.program.parent, kind, self.program.prefix + name)
-
-    def _delivery(self, urn: Urn, one: Delivery, gate: Urn) -> None:
-        bag = {
-            **properties.perspective_bag(one.key.perspective),
-            "product": one.key.product,
-            "log": one.key.log_word,
-            "state": one.state.value,
-            "reason": one.reason or None,
-            "protect": one.protect or None,
-            "stack": self.program.stack,
-            "guarded": True,
-        }
-        retain = one.on_remove is OnRemove.KEEP
-        self._register(urn, bag, protect=one.protect, retain=retain, after=(gate,))
-
-    def _settled(self, gate: Urn, own: Mapping[Urn, Delivery]) -> Bag:
-        entries = {name: it for name, it in self.state[gate].outputs.items() if "/" in name}
-        requests = {one.key.name: self.state[urn].outputs["request_id"] for urn, one in own.items()}
-        return properties.perspective_bag(self.program.perspective) | {
-            "stack": self.program.stack,
-            "deliveries": entries,
-            "written": requests,
-            properties.CLOSING: self.state[gate].outputs.get(properties.CLOSING),
-        }
-
-    def _register(
-        self,
-        urn: Urn,
-        bag: Bag,
-        *,
-        protect: bool = False,
-        retain: bool = False,
-        after: tuple[Urn, ...] = (),
-    ) -> None:
-        """What the engine does when a program registers a resource."""
-        old = self.state.get(urn)
-        with self.run.telling():
-            inputs = self._checked(urn, bag, old)
-            new = Recorded(
-                id=old.id if old else "",
-                inputs=inputs,
-                outputs=old.outputs if old else {},
-                protect=protect,
-                retain=retain,
-                after=after,
-            )
-            if old is None:
-                self.state[urn] = self._create(urn, new)
-            elif _PROVIDERS[urn[1]].diff(old.id, dict(old.outputs), dict(inputs)).changes:
-                self.state[urn] = self._update(urn, old, new)
-            else:
-                self.state[urn] = new
-
-    def _checked(self, urn: Urn, bag: Bag, old: Recorded | None) -> Bag:
-        news = _recorded(bag, urn)
-        result = _PROVIDERS[urn[1]].check(dict(old.inputs) if old else {}, news)
-        for failure in result.failures:
-            on = f" property '{failure.property}'" if failure.property else ""
-            self.run.failed(f"resource '{urn[2]}'{on} has a problem: {failure.reason}")
-        if result.failures:
-            raise _Stop
-        return _recorded(result.inputs, urn)
-
-    def _create(self, urn: Urn, new: Recorded) -> Recorded:
-        self.run.did("create", urn)
-        if self.dry:
-            return replace(new, outputs=_not_known_yet(new.inputs))
-        answer = _PROVIDERS[urn[1]].create(dict(new.inputs))
-        return replace(new, id=str(answer.id), outputs=_recorded(answer.outs, urn))
-
-    def _update(self, urn: Urn, old: Recorded, new: Recorded) -> Recorded:
-        self.run.did("update", urn)
-        if self.dry:
-            return replace(new, outputs=_not_known_yet(new.inputs))
-        answer = _PROVIDERS[urn[1]].update(old.id, dict(old.outputs), dict(new.inputs))
-        return replace(new, outputs=_recorded(answer.outs, urn))
-
-
-def _read(run: _Running, state: dict[Urn, Recorded]) -> None:
-    run.together(partial(_read_one, run, state, urn) for urn in list(state))
-
-
-def _read_one(run: _Running, state: dict[Urn, Recorded], urn: Urn) -> None:
-    old = state[urn]
-    with run.telling():
-        answer = _PROVIDERS[urn[1]].read(old.id, dict(old.outputs))
-    if not answer.id:
-        run.did("gone", urn)
-        del state[urn]
-        return
-    inputs, outputs = _recorded(answer.inputs, urn), _recorded(answer.outs, urn)
-    if outputs != old.outputs:
-        run.did("refresh", urn)
-    state[urn] = replace(old, inputs=inputs, outputs=outputs)
-
-
-def _delete(
-    run: _Running, state: dict[Urn, Recorded], gone: Iterable[Urn], *, dry: bool = False
-) -> None:
-    """Delete, dependents first; what is protected fails the run and does not hold up the rest."""
-    left = set(gone)
-    protected = sorted(urn for urn in left if state[urn].protect)
-    left.difference_update(protected)
-    while left and not (dry and protected):
-        needed = {before for urn in left for before in state[urn].after}
-        batch = sorted(left - needed)
-        run.together(partial(_delete_one, run, state, urn, dry=dry) for urn in batch)
-        left.difference_update(batch)
-    for urn in protected:
-        run.failed(f"{urn[2]} cannot be deleted because it is protected")
-    if protected:
-        raise _Stop
-
-
-def _delete_one(run: _Running, state: dict[Urn, Recorded], urn: Urn, *, dry: bool) -> None:
-    old = state[urn]
-    run.did("forget" if old.retain else "delete", urn)
-    if dry:
-        return
-    if not old.retain:
-        with run.telling():
-            _PROVIDERS[urn[1]].delete(old.id, dict(old.outputs))
-    del state[urn]
-
-
-def _recorded(bag: Mapping[str, Any] | None, urn: Urn) -> Bag:
-    """A bag as the engine hands it on: through JSON, and with the provider that it belongs to."""
-    there = {name: _handed_on(value) for name, value in (bag or {}).items() if value is not None}
-    return there | {PROVIDER_KEY: _serialized(urn[1])}
-
-
-def _handed_on(value: object) -> object:
-    """Through JSON; what is not known yet stays so, also as a part of something."""
-    if isinstance(value, Mapping):
-        return {name: _handed_on(part) for name, part in value.items()}
-    return value if isinstance(value, Unknown) else json.loads(json.dumps(value))
-
-
-@cache
-def _serialized(kind: str) -> str:
-    """As the engine records it; once, since each time leaves some kilobytes with the pickler."""
-    return str(serialize_provider(_PROVIDERS[kind]))
-
-
-def _not_known_yet(inputs: Bag) -> Bag:
-    """The outputs at preview of what will be written."""
-    return inputs | dict.fromkeys(properties.OUTPUT_FIELDS, UNKNOWN)
+def _renamed(record: Recorded, names: Mapping[Urn, Urn]) -> Recorded:
+    return replace(record, after=tuple(names.get(urn, urn) for urn in record.after))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from cloud_siem import properties
@@ -29,7 +28,6 @@ class InHarness:
                 "CLOUD_SIEM_REQUEST_RATE": "100000",
                 **ANY_CLOSE,
             },
-            folder=Path("/"),
             clock=clock or Clock(),
         )
 

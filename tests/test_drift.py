@@ -551,7 +551,6 @@ def harness_on(siem: EmulatorServer, **config: object) -> Harness:
             "CLOUD_SIEM_REQUEST_RATE": "100000",
             "CLOUD_SIEM_DEADLINE": "1",
         },
-        folder=Path("/"),
         clock=FakeTime().clock,
         config=config,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,7 +147,7 @@ class Stack:
         siem.reset()
         fake = FakeTime()
         environ = {"CLOUD_SIEM_ENDPOINT": siem.url, "CLOUD_SIEM_REQUEST_RATE": "100000"}
-        harness = Harness(environ=environ, folder=Path("/"), clock=fake.clock)
+        harness = Harness(environ=environ, clock=fake.clock)
         stack = cls(siem=siem, site=site, fake=fake, harness=harness)
         assert stack.up(site.before).ok
         siem.calls.clear()

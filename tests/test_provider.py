@@ -24,9 +24,9 @@ from pulumi.runtime._serialization import _serialize
 from cloud_siem import properties, provider
 from cloud_siem.model import Delivery, DeliveryKey, OnRemove, State
 from cloud_siem.pacing import Clock
+from cloud_siem.process import Process
 from cloud_siem.properties import KEY_FIELDS, GateBag
 from cloud_siem.provider import GateProvider, LogDeliveryProvider, SettledProvider, Shown
-from cloud_siem.session import Process
 from siem_emulator import EmulatorServer
 from tests.conftest import (
     ACCOUNT,

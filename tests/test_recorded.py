@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ WHOLE = Delivery(key=WAF, state=State.CLOSED)
 def export(siem: EmulatorServer) -> dict[str, Any]:
     """What is recorded after one update of two deliveries."""
     environ = {"CLOUD_SIEM_ENDPOINT": siem.url, "CLOUD_SIEM_REQUEST_RATE": "100000"}
-    harness = Harness(environ=environ, folder=Path("/"))
+    harness = Harness(environ=environ)
     assert harness.up(Program(perspective=HERE, deliveries=(KEPT, WHOLE))).ok
     return export_of(harness)
 

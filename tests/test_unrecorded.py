@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud_siem.session import Process, Session
+from cloud_siem.process import Process
+from cloud_siem.session import Session
 from siem_emulator import EmulatorServer
 from tests.conftest import api_at
 
@@ -23,7 +24,8 @@ from pulumi.dynamic import ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 from cloud_siem.api import Api
 from cloud_siem.model import Perspective, Region
-from cloud_siem.session import Process, Session
+from cloud_siem.process import Process
+from cloud_siem.session import Session
 from cloud_siem.settings import Settings
 
 class Careless(ResourceProvider):

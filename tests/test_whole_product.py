@@ -220,7 +220,7 @@ def test_a_stack_of_odd_codes_brings_about_none_either(small: EmulatorServer) ->
     @example(before=[opened("waf")], after=[opened("oss", "cloud_siem_oss_delete_log")])
     def live_through(before: list[Delivery], after: list[Delivery]) -> None:
         environ = begin_anew(small)
-        harness = Harness(environ=environ, folder=Path("/"), clock=FakeTime().clock)
+        harness = Harness(environ=environ, clock=FakeTime().clock)
         for one in (before, after):
             harness.up(Program(perspective=HERE, deliveries=tuple(one)))
         harness.destroy()

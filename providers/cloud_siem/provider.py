@@ -434,7 +434,7 @@ class SettledProvider(_Provider):
 
     @reports_errors
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
-        changed = properties.differ(olds, news, ["written", "deliveries"])
+        changed = properties.differ(olds, news, ["written", "deliveries", properties.CLOSING])
         return DiffResult(changes=bool(_unknown(news) or changed))
 
     @reports_errors

@@ -108,6 +108,7 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
         own = ResourceOptions(
             protect=protect or None,
             retain_on_delete=OnRemove(on_remove) is OnRemove.KEEP or None,
+            # The delete, which knows what is recorded, is asked before the create.
             delete_before_replace=True,
         )
         outputs = dict.fromkeys(properties.OUTPUT_FIELDS)
@@ -163,8 +164,8 @@ class AccountDeliveries(pulumi.ComponentResource):
             on_remove=self._stack.on_remove,
             tags=self._stack.tags,
         )
-        options = self._child()
-        options.delete_before_replace = True
+        # Its delete tells the rest of the run that deliveries were recorded before it.
+        options = ResourceOptions.merge(self._child(), ResourceOptions(delete_before_replace=True))
         name = f"{self._prefix}gate"
         gate = _Gate(GateProvider(), name, bag.write() | {properties.CLOSING: None}, options)
         _refuse_own_process(gate, name)
