@@ -9,7 +9,7 @@ and what none of them protects against.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from cloud_siem.codes import Code
 from cloud_siem.errors import Refusal
@@ -69,8 +69,8 @@ class Closings:
 
     logs: tuple[Closing, ...] = ()
     """What it closes: each log once, in the order of ``by_name``."""
-    released: Mapping[DeliveryKey, str] = field(default_factory=dict)
-    """Logs that stay open since another stack declares them open: the name of that stack."""
+    released: frozenset[DeliveryKey] = frozenset()
+    """The removed entries of which some log stays open since another stack declares it open."""
     conflicts: tuple[Conflict, ...] = ()
 
     @property
@@ -120,7 +120,7 @@ def closings(
     declared = {delivery.key: delivery for delivery in after}
     stays = KeyIndex(key for key, one in declared.items() if one.state is State.OPEN)
     logs: dict[DeliveryKey, Closing] = {}
-    released: dict[DeliveryKey, str] = {}
+    released: set[DeliveryKey] = set()
     conflicts: list[Conflict] = []
     for entry in sorted({*recorded, *declared}, key=by_name):
         was, now = recorded.get(entry), declared.get(entry)
@@ -130,8 +130,8 @@ def closings(
             for log in open_logs(entry, snapshot):
                 if stays.covers(log):
                     continue
-                if stack := claimed(log):
-                    released[log] = stack
+                if claimed(log):
+                    released.add(entry)
                 else:
                     closing = Closing(key=log, entry=entry, adopted=was.adopted)
                     logs.setdefault(log, closing)
@@ -147,7 +147,7 @@ def closings(
                     conflicts.append(Conflict(key=log, entry=entry, stack=stack))
     return Closings(
         logs=tuple(sorted(logs.values(), key=lambda closing: by_name(closing.key))),
-        released=released,
+        released=frozenset(released),
         conflicts=tuple(conflicts),
     )
 

@@ -393,7 +393,7 @@ class GateProvider(_Provider):
             return gate, refusals
         _say_closing(closer, now.logs, before.deliveries, gate.deliveries)
         closer.unfinished = earlier
-        entries = {*now.entries, *(entries & before.states.keys())}
+        entries = {*now.entries, *((entries & before.states.keys()) - now.released)}
         return gate.authorizing(entries, earlier.entries, before.closing), ()
 
     def _adopting(self, before: GateBag, gate: GateBag) -> GateBag:

@@ -10,7 +10,7 @@ the update runs, so that what has no ticket then is refused here already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Self
@@ -19,12 +19,14 @@ from cloud_siem import guard, properties
 from cloud_siem.codes import Code, codes_in, refusals_of
 from cloud_siem.errors import PlanError, Refusal, RefusedError
 from cloud_siem.guard import Closing
-from cloud_siem.model import Delivery, DeliveryKey, State, by_name
+from cloud_siem.model import Delivery, DeliveryKey, Perspective, Snapshot, State, by_name
 from cloud_siem.properties import GateBag
 from cloud_siem.settings import CLOSE_WORD, Settings
 
 _TYPE = "pulumi-python:dynamic/cloud-siem:"
-_DELIVERY, _GATE = f"{_TYPE}LogDelivery", f"{_TYPE}Gate"
+_DELIVERY, _GATE, _SETTLED = (f"{_TYPE}{kind}" for kind in ("LogDelivery", "Gate", "Settled"))
+Look = Callable[[Perspective, Settings], Snapshot | None]
+"""Reads the account; None where that is not possible here."""
 _SHAPE = {"steps": list, "diagnostics": list, "config": dict}
 """Of a plan, as far as it matters here; what is empty is left out, or null."""
 
@@ -38,6 +40,8 @@ class Effect(Enum):
     """Open already, and new to the stack: recorded without a write."""
     KEPT = "is forgotten"
     """Removed with ``onRemove: keep``: it stays as it is."""
+    RELEASED = "is released"
+    """Removed, and the gate does not close it: another stack file declares it open."""
     MOVED = "moves"
     """Removed under one name and declared under another: it stays as it is."""
 
@@ -69,10 +73,15 @@ class Review:
     """What closes first, then in the order of ``by_name``."""
     dark: tuple[str, ...]
     """Products of which something is open now, and nothing will be."""
+    logs: int | None = 0
+    """How many logs close; None where entries of all logs of a product close, and the account was
+    not read."""
     refusal: str
     """Why the guardrails do not allow it, and what would; empty when they do."""
     codes: tuple[Code, ...] = ()
     """The rules that it breaks."""
+    unknown: str = ""
+    """Why it is not known whether the guardrails allow it; empty when it is known."""
     failure: str = ""
     """Why nothing is known: the preview failed, or there is none; empty when it is whole."""
 
@@ -101,43 +110,136 @@ class _Step:
     retained: bool = False
 
 
-def review_plan(plan: object, environ: Mapping[str, str]) -> Review:
+def not_read(_perspective: Perspective, _settings: Settings) -> None:
+    """Reads no account."""
+
+
+def review_plan(plan: object, environ: Mapping[str, str], look: Look = not_read) -> Review:
     """Read a plan; ``environ`` has the words for one run.
 
     :raises PlanError: it is not what ``pulumi preview --json`` prints, or the preview failed.
-    :raises RefusedError: a guard rail refused the preview.
+    :raises RefusedError: a guardrail refused the preview.
     :raises StackError: the config in it has faults.
     """
     steps = list(_steps(plan))
-    return _reviewed(steps, Settings.read(_config(plan), environ))
+    return _reviewed(steps, Settings.read(_config(plan), environ), look)
 
 
-def reviewed(plan: object, settings: Settings) -> Review:
+def reviewed(plan: object, settings: Settings, look: Look = not_read) -> Review:
     """The same, for a caller who knows the settings: of config that is encrypted a plan says less.
 
     :raises PlanError: it is not what ``pulumi preview --json`` prints, or the preview failed.
-    :raises RefusedError: a guard rail refused the preview.
+    :raises RefusedError: a guardrail refused the preview.
     """
-    return _reviewed(list(_steps(plan)), settings)
+    return _reviewed(list(_steps(plan)), settings, look)
 
 
-def _reviewed(steps: Sequence[_Step], settings: Settings) -> Review:
-    deliveries = [one for one in steps if one.kind == _DELIVERY]
-    gates = [one for one in steps if one.kind == _GATE]
-    changes = sorted(_changes(deliveries, _adopted(gates)), key=_order)
+def _reviewed(steps: Sequence[_Step], settings: Settings, look: Look) -> Review:
+    deliveries = [step for step in steps if step.kind == _DELIVERY]
+    gates = [step for step in steps if step.kind == _GATE]
+    ending = [step for step in steps if step.kind == _SETTLED and step.new is None]
+    authority = _Authority.of(gates, ending, settings)
     before, after = _declarations(gates, deliveries)
-    refusals = [*_without_ticket(deliveries, changes, gates, settings)]
+    changes = [
+        _with_undo(change, before, after)
+        for change in sorted(_changes(deliveries, gates, authority), key=_order)
+    ]
+    closing = [change.key for change in changes if change.effect is Effect.CLOSES]
+    ended = [delivery for step in ending for delivery in _recorded_by(step)]
+    # Whatever a plan with a gate closes was counted by the gate; only a destroy asks nobody.
+    whole = any(key.log is None for key in closing)
+    snapshot = look(closing[0].perspective, settings) if closing and (whole or ended) else None
+    refusals = [*authority.refusals(closing)]
+    if snapshot is not None:
+        refusals += _of_destroy(ended, after, snapshot, settings)
     return Review(
-        changes=tuple(_with_undo(one, before, after) for one in changes),
-        dark=tuple(
-            sorted(
-                {one.key.product for one in changes if one.effect is Effect.CLOSES}
-                - _still_open(after)
-            )
-        ),
+        changes=tuple(changes),
+        dark=tuple(sorted({key.product for key in closing} - _still_open(after))),
+        logs=_log_count(closing, snapshot),
         refusal="\n".join(map(str, refusals)),
-        codes=tuple(dict.fromkeys(one.code for one in refusals)),
+        codes=tuple(dict.fromkeys(refusal.code for refusal in refusals)),
+        unknown=_UNKNOWN if ended and closing and snapshot is None else "",
     )
+
+
+_UNKNOWN = (
+    "Whether the guardrails allow it is not known: a destroy asks the provider only when it runs,"
+    " and the account could not be read here."
+)
+
+
+def _log_count(closing: Sequence[DeliveryKey], snapshot: Snapshot | None) -> int | None:
+    """How many logs close; without a look, known only where each entry is one log."""
+    if snapshot is not None:
+        return len({log for key in closing for log in guard.open_logs(key, snapshot)})
+    return None if any(key.log is None for key in closing) else len(closing)
+
+
+def _of_destroy(
+    ended: Sequence[Delivery], after: Sequence[Delivery], snapshot: Snapshot, settings: Settings
+) -> Iterator[Refusal]:
+    """The rules that a destroy breaks, as its settled resource will say when it runs."""
+    closing = guard.closings(ended, after, snapshot).logs
+    yield from guard.protected(ended, after)
+    yield from (
+        guard.refusals(
+            closing,
+            snapshot.perspective,
+            opened=guard.opened_logs(ended, snapshot),
+            left_open=guard.left_open(closing, snapshot),
+            settings=settings,
+        )
+        if closing
+        else ()
+    )
+
+
+def _recorded_by(step: _Step) -> tuple[Delivery, ...]:
+    return properties.settled_of(step.old) if step.old is not None else ()
+
+
+@dataclass(frozen=True)
+class _Authority:
+    """What of a plan's deletes has a ticket when the update runs."""
+
+    closing: frozenset[tuple[Perspective, str]]
+    """The entries that a gate authorizes to close, or the settled resource of a destroy."""
+    recorded: frozenset[tuple[Perspective, str]]
+    """The entries that a gate has recorded: it compares the removal of each of them."""
+    settings: Settings
+
+    @classmethod
+    def of(cls, gates: Sequence[_Step], ending: Sequence[_Step], settings: Settings) -> Self:
+        old = [GateBag.read(step.old) for step in gates if step.old is not None]
+        new = [GateBag.read(step.new) for step in gates if step.new is not None]
+        ended = [delivery for step in ending for delivery in _recorded_by(step)]
+        return cls(
+            frozenset((gate.perspective, entry) for gate in new for entry in gate.closing)
+            | {(one.key.perspective, one.key.entry) for one in ended},
+            frozenset(
+                (gate.perspective, one.key.entry) for gate in old if new for one in gate.deliveries
+            ),
+            settings,
+        )
+
+    def closes(self, key: DeliveryKey) -> bool:
+        """Whether removing an entry closes it; else the gate leaves it open."""
+        name = (key.perspective, key.entry)
+        return name in self.closing or name not in self.recorded or self.settings.names(key)
+
+    def refusals(self, closing: Iterable[DeliveryKey]) -> Iterator[Refusal]:
+        """The closes that the update would refuse, since nothing authorizes them."""
+        for key in closing:
+            if (key.perspective, key.entry) in self.closing or self.settings.names(key):
+                continue
+            name = ",".join(guard.log_names([key]))
+            yield Refusal(
+                code=Code.NOT_AUTHORIZED,
+                message=f"{key} would be closed by a delete that no gate authorizes: the plan does"
+                " not show the whole program (--target), or the delivery has no gate.",
+                remedy=f"Run without --target, or name the log for one run: {CLOSE_WORD}={name}.",
+                entry=key.entry,
+            )
 
 
 def _declarations(
@@ -170,35 +272,6 @@ def _with_undo(change: Change, before: Sequence[Delivery], after: Sequence[Deliv
     return replace(change, undo="\n".join(guard.undo([closing], before, after)))
 
 
-def _without_ticket(
-    deliveries: Sequence[_Step],
-    changes: Sequence[Change],
-    gates: Sequence[_Step],
-    settings: Settings,
-) -> Iterator[Refusal]:
-    """The closes that the update would refuse, since no gate authorizes them."""
-    authorized = {
-        (gate.perspective, entry)
-        for gate in (GateBag.read(one.new) for one in gates if one.new is not None)
-        for entry in gate.closing
-    }
-    deleted = {properties.key_of(one.old): one for one in deliveries if one.new is None and one.old}
-    for change in changes:
-        step = deleted.get(change.key)
-        if change.effect is not Effect.CLOSES or step is None or step.old is None:
-            continue  # its own check has been asked at the preview
-        if (change.key.perspective, change.key.entry) in authorized or settings.names(change.key):
-            continue
-        name = ",".join(guard.log_names([change.key]))
-        yield Refusal(
-            code=Code.NOT_AUTHORIZED,
-            message=f"{change.key} would be closed by a delete that no gate authorizes: the plan"
-            " does not show the whole program (--target), or the delivery has no gate.",
-            remedy=f"Run without --target, or name the log for one run: {CLOSE_WORD}={name}.",
-            entry=change.key.entry,
-        )
-
-
 # --- what becomes of each -------------------------------------------------------------------------
 
 
@@ -206,16 +279,21 @@ def _order(change: Change) -> tuple[bool, tuple[str, str]]:
     return (change.effect is not Effect.CLOSES, by_name(change.key))
 
 
-def _changes(steps: Sequence[_Step], adopted: set[DeliveryKey]) -> Iterator[Change]:
+def _changes(
+    steps: Sequence[_Step], gates: Sequence[_Step], authority: _Authority
+) -> Iterator[Change]:
+    adopted = _adopted(gates)
     declared = {
-        properties.key_of(one.new)
-        for one in steps
-        if one.new is not None and properties.state_of(one.new) is State.OPEN
+        properties.key_of(step.new)
+        for step in steps
+        if step.new is not None and properties.state_of(step.new) is State.OPEN
     }
+    for gate in (GateBag.read(step.new) for step in gates if step.new is not None):
+        declared |= {one.key for one in gate.deliveries if one.state is State.OPEN}
     for step in steps:
         if step.new is None and step.old is not None:
             if properties.state_of(step.old) is not State.CLOSED:
-                yield _removed(step, properties.key_of(step.old), declared)
+                yield _removed(step, properties.key_of(step.old), declared, authority)
         elif step.new is not None:
             yield from _declared(step, step.new, adopted)
 
@@ -238,11 +316,15 @@ def _declared(step: _Step, new: Mapping[str, Any], adopted: set[DeliveryKey]) ->
     yield Change(key=key, effect=effect, why=why, adopted=step.adopted)
 
 
-def _removed(step: _Step, key: DeliveryKey, declared: set[DeliveryKey]) -> Change:
+def _removed(
+    step: _Step, key: DeliveryKey, declared: set[DeliveryKey], authority: _Authority
+) -> Change:
     if step.retained:
         effect, why = Effect.KEPT, "its entry is removed, with onRemove: keep; it stays open"
     elif any(other.covers(key) for other in declared):
         effect, why = Effect.MOVED, "the program declares it in another place; it stays open"
+    elif not authority.closes(key):
+        effect, why = Effect.RELEASED, "its gate does not close it: another stack declares it open"
     elif any(key.covers(other) for other in declared):
         effect, why = Effect.CLOSES, "all its logs but those that are declared singly now"
     else:
@@ -270,7 +352,7 @@ def _steps(plan: object) -> Iterator[_Step]:
     for at, step in enumerate(plan.get("steps") or ()):
         if not isinstance(step, dict):
             raise PlanError(f"steps[{at}] is no object")
-        if step.get("op") != "refresh" and _type_of(step) in (_DELIVERY, _GATE):
+        if step.get("op") != "refresh" and _type_of(step) in (_DELIVERY, _GATE, _SETTLED):
             yield _step(step, at)
 
 
@@ -335,6 +417,9 @@ def _bag(state: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
     bag: Mapping[str, Any] = state["inputs"]
     if kind == _GATE:
         GateBag.read(bag)
+    elif kind == _SETTLED:
+        bag = state.get("outputs") or bag  # of its inputs a part is known to the engine alone
+        properties.settled_of(bag)
     else:
         properties.delivery_of(bag)
     return bag
