@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cloud_siem import guard
@@ -369,7 +369,11 @@ LAST = frozenset({LogName(account=ACCOUNT, product="oss", log="*")})
 
 def test_the_last_open_log_closes_only_by_its_own_word() -> None:
     """Neither a limit, nor the word for what nothing has authorized, lifts it."""
-    limited = {"left_open": 0, "limit": "100", "overridden": frozenset({"close_limit"})}
+    limited: dict[str, Any] = {
+        "left_open": 0,
+        "limit": "100",
+        "overridden": frozenset({"close_limit"}),
+    }
 
     assert codes(refusals(1, **limited)) == [Code.LAST_OPEN_LOG]
     assert codes(refusals(1, **limited, closes=LAST)) == [Code.LAST_OPEN_LOG]
@@ -503,7 +507,7 @@ def test_an_announcement_has_a_line_for_each_log_and_the_block_that_undoes_it() 
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stacks")
 
 
@@ -516,33 +520,28 @@ def pasted(lines: Sequence[str], folder: Path) -> dict[DeliveryKey, Delivery]:
     return {one.key: one for one in load_stack_file(file, {}).deliveries}
 
 
-def as_files_have_it(deliveries: Sequence[Delivery]) -> bool:
-    """Of a product, a stack file has all logs or single ones."""
-    whole = {one.key.product for one in deliveries if one.key.log is None}
-    return not any(one.key.log is not None and one.key.product in whole for one in deliveries)
+REASONS = st.sampled_from(["", "CHG-1", 'it\'s: {loud}, "really" # no', "\u592a\u5435"])
+ON_REMOVE = st.sampled_from(OnRemove)
+STATED: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.builds(dict, state=st.just(OPEN), protect=st.booleans(), on_remove=ON_REMOVE),
+    st.builds(dict, state=st.just(CLOSED), reason=REASONS, on_remove=ON_REMOVE),
+)
 
 
-IN_FILES = st.lists(
-    st.builds(
-        delivery,
-        NAMES,
-        st.sampled_from([OPEN, OPEN, CLOSED]),
-        on_remove=st.sampled_from(OnRemove),
-        protect=st.booleans(),
-        reason=st.text(st.characters(codec="utf-8", categories=("L", "P", "N", "Zs")), max_size=9),
-    ).map(
-        lambda one: (
-            replace(one, reason="")
-            if one.state is OPEN
-            else replace(one, protect=False, reason=one.reason.strip())
-        )
-    ),
-    unique_by=lambda one: one.key,
-    max_size=6,
-).filter(as_files_have_it)
+def entries_of(product: str, logs: Sequence[str]) -> st.SearchStrategy[list[Delivery]]:
+    """As a stack file has them: all logs of a product, or single ones."""
+    single = st.dictionaries(st.sampled_from([f"{product}/{log}" for log in logs]), STATED)
+    whole = st.dictionaries(st.just(product), STATED)
+    return st.one_of(single, whole).map(
+        lambda entries: [delivery(name, **stated) for name, stated in entries.items()]
+    )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+IN_FILES = st.tuples(*(entries_of(*product) for product in PRODUCTS.items())).map(
+    lambda products: [one for entries in products for one in entries]
+)
+
+
 @given(before=IN_FILES, after=IN_FILES, seen=ACCOUNTS)
 def test_the_block_that_undoes_an_update_declares_what_was_declared_before(
     folder: Path, before: list[Delivery], after: list[Delivery], seen: Snapshot
