@@ -36,6 +36,7 @@ PERSPECTIVES = st.builds(
     member=st.none() | IDS,
 )
 KEYS = st.builds(DeliveryKey, perspective=PERSPECTIVES, product=CODES, log=st.none() | CODES)
+ENTRIES = st.builds("{}/{}".format, CODES, CODES | st.just("*"))
 STATES = st.sampled_from(DECLARABLE)
 
 
@@ -174,16 +175,31 @@ DELIVERIES = st.builds(
 @given(
     deliveries=st.lists(DELIVERIES, unique_by=lambda one: one.key.id, max_size=8),
     tags=st.dictionaries(CODES, st.text(), max_size=3),
+    closing=st.dictionaries(ENTRIES, st.integers(0, 3), max_size=3),
+    on_remove=st.sampled_from(OnRemove),
 )
 def test_what_the_gate_is_told_it_reads_back(
-    deliveries: list[Delivery], tags: dict[str, str]
+    deliveries: list[Delivery],
+    tags: dict[str, str],
+    closing: dict[str, int],
+    on_remove: OnRemove,
 ) -> None:
-    gate = GateBag(perspective=HERE, stack="prod", deliveries=tuple(deliveries), tags=tags)
+    """Through JSON, and through the engine, to which every number is a floating-point one."""
+    gate = GateBag(
+        perspective=HERE,
+        stack="prod",
+        deliveries=tuple(deliveries),
+        tags=tags,
+        closing=closing,
+        on_remove=on_remove,
+    )
     written = gate.write()
-    back = GateBag.read(json.loads(json.dumps(written)))
+    back = GateBag.read(json.loads(json.dumps(written), parse_int=float))
 
     assert set(back.deliveries) == set(deliveries)
     assert (back.perspective, back.stack, back.tags) == (HERE, "prod", tags)
+    assert (back.closing, back.on_remove) == (closing, on_remove)
+    assert all(isinstance(runs, int) for runs in back.closing.values())
     assert back.states == {one.key: one.state for one in deliveries}
     assert back.write() == written, "reading and writing again changes nothing"
 
@@ -229,34 +245,97 @@ def test_the_gate_keeps_the_word_adopted_while_the_state_is_the_same() -> None:
     assert gate.carrying(gate.emptied()) == gate
 
 
+def snapshot(**states: State) -> Snapshot:
+    """What an account shows of these logs of waf."""
+    logs = tuple(
+        Log(product="waf", log=log, state=state, operable=True)
+        for log, state in sorted(states.items())
+    )
+    return Snapshot(perspective=HERE, logs=logs, taken_at=datetime(2025, 10, 9, tzinfo=UTC))
+
+
 def test_a_refresh_has_the_gate_record_what_the_account_shows() -> None:
-    """Other states in the place of the declared ones, nothing of what is not listed."""
+    """Other states in the place of the declared ones; what is not listed stays with its flags."""
     flow, alert = (replace(WAF, log=log) for log in ("flow", "alert"))
+    unlisted = Delivery(key=PROC, state=State.OPEN, adopted=True, protect=True)
     gate = GateBag(
         perspective=HERE,
         stack="",
         deliveries=(
-            Delivery(key=PROC, state=State.OPEN, adopted=True),
+            unlisted,
             Delivery(key=WAF, state=State.CLOSED, reason="CHG-1", protect=True),
             Delivery(key=flow, state=State.OPEN, adopted=True, protect=True),
             Delivery(key=alert, state=State.CLOSED),
         ),
     )
-    logs = tuple(
-        Log(product="waf", log=key.log or "", state=state, operable=True)
-        for key, state in ((alert, State.OPEN), (flow, State.CLOSED))
-    )
-    seen = gate.as_seen(
-        Snapshot(perspective=HERE, logs=logs, taken_at=datetime(2025, 10, 9, tzinfo=UTC))
-    )
+    seen = gate.as_seen(snapshot(alert=State.OPEN, flow=State.CLOSED))
 
     assert seen.deliveries == (
+        unlisted,
         Delivery(key=WAF, state=State.PARTIAL, protect=True),
         Delivery(key=flow, state=State.CLOSED, protect=True),
         Delivery(key=alert, state=State.OPEN),
     )
-    assert seen.opened == 2
     assert GateBag.read(seen.write()).states == seen.states
+    assert gate.as_seen(snapshot()) == gate
+
+
+# --- what is still to be closed ------------------------------------------------------------------
+
+
+def closing(**runs: int) -> GateBag:
+    """A gate that has authorized these logs of waf to close so many runs ago."""
+    entries = {f"waf/{log}".replace("all", "*"): ago for log, ago in runs.items()}
+    return GateBag(perspective=HERE, stack="", deliveries=(), closing=entries)
+
+
+def waf(log: str | None) -> DeliveryKey:
+    return replace(WAF, log=log)
+
+
+def test_nothing_is_to_be_closed_where_the_bag_does_not_say_so() -> None:
+    """An older bag has no such key, and an empty one is not written."""
+    bag = closing().write()
+
+    assert properties.CLOSING not in bag
+    assert properties.closing_of(bag) == properties.closing_of({"closing": None}) == {}
+    assert closing(a=0).write() == bag | {"closing": {"waf/a": 0}}
+
+
+def test_what_is_still_to_be_closed_has_the_keys_of_its_entries() -> None:
+    assert closing(b=0, all=2).unfinished == (
+        Delivery(key=waf(None), state=State.OPEN),
+        Delivery(key=waf("b"), state=State.OPEN),
+    )
+
+
+def test_what_an_update_closes_begins_at_zero_runs() -> None:
+    """Also what an earlier one was to close already."""
+    gate = closing().authorizing([waf("a"), waf("b")], [waf("b")], {"waf/b": 2})
+
+    assert gate.closing == {"waf/a": 0, "waf/b": 0}
+
+
+def test_what_stays_open_is_carried_along_for_three_runs() -> None:
+    """Then a person has to name it: it may have been opened again since."""
+    gate, seen = closing(a=0), []
+    while gate.closing:
+        gate = gate.authorizing([], [waf("a")], gate.closing)
+        seen.append(gate.closing)
+
+    assert seen == [{"waf/a": 1}, {"waf/a": 2}, {"waf/a": 3}, {}]
+
+
+def test_what_was_seen_closed_is_no_longer_carried_along() -> None:
+    assert closing(a=0, b=1).authorizing([], [], {"waf/a": 0, "waf/b": 1}).closing == {}
+
+
+def test_a_refresh_keeps_what_is_still_open_to_be_closed() -> None:
+    """Part of a product counts as open; what is not listed, or closed, is done with."""
+    gate = closing(a=1, b=0, gone=0, all=2)
+
+    assert gate.as_seen(snapshot(a=State.OPEN, b=State.CLOSED)).closing == {"waf/a": 1, "waf/*": 2}
+    assert gate.as_seen(snapshot(a=State.CLOSED, b=State.CLOSED)).closing == {}
 
 
 # --- the settled bookend -------------------------------------------------------------------------

@@ -392,31 +392,30 @@ def announcement(
 
 
 def undo(
-    closing: Iterable[Closing], before: Iterable[Delivery], after: Iterable[Delivery]
+    closing: Sequence[Closing], before: Iterable[Delivery], after: Iterable[Delivery]
 ) -> list[str]:
     """The blocks of the stack file that open these again: each product whole, as it was.
 
-    A block has every entry of the product that was recorded, with its flags, and the new entries
-    that have no log in common with them.
+    A block has the entries of the product that were recorded, with their flags, an entry for each
+    log that nothing recorded as open covers, and the new entries that have no log in common with
+    any of them. All logs of a product and single ones never stand in one block.
     """
     products = {one.key.product for one in closing}
     was = [one for one in before if one.key.product in products]
-    recorded = KeyIndex(one.key for one in was)
-    others = [
-        one for one in after if one.key.product in products and not recorded.overlaps(one.key)
-    ]
+    opened = KeyIndex(one.key for one in was if one.state is not State.CLOSED)
+    again = {one.key for one in closing if not opened.overlaps(one.key)}
+    opens = KeyIndex(again)
+    block = [one for one in was if one.state is not State.CLOSED or not opens.overlaps(one.key)]
+    block += [Delivery(key=key, state=State.OPEN) for key in again]
+    there = KeyIndex(one.key for one in block)
+    block += [one for one in after if one.key.product in products and not there.overlaps(one.key)]
     entries: dict[str, list[Delivery]] = {}
-    for one in sorted([*was, *others], key=lambda one: by_name(one.key)):
+    for one in sorted(block, key=lambda one: by_name(one.key)):
         entries.setdefault(one.key.product, []).append(one)
-    for closed in closing:  # declared closed and new here: nothing recorded says how it was
-        block = entries.setdefault(closed.key.product, [])
-        if closed.entry not in {one.key for one in was}:
-            block[:] = [one for one in block if one.key != closed.entry]
-            block.append(Delivery(key=closed.key, state=State.OPEN))
     return [
         line
-        for product, block in entries.items()
-        for line in (f"{product}:", *(f"  {_entry_line(one)}" for one in block))
+        for product, deliveries in entries.items()
+        for line in (f"{product}:", *(f"  {_entry_line(one)}" for one in deliveries))
     ]
 
 
