@@ -27,6 +27,8 @@ _TYPE = "pulumi-python:dynamic/cloud-siem:"
 _DELIVERY, _GATE, _SETTLED = (f"{_TYPE}{kind}" for kind in ("LogDelivery", "Gate", "Settled"))
 Look = Callable[[Perspective, Settings], Snapshot | None]
 """Reads the account; None where that is not possible here."""
+_PASSED_OVER = ("refresh", "replace", "delete-replaced")
+"""Steps that say what was found, or a part of what a ``create-replacement`` says whole."""
 _SHAPE = {"steps": list, "diagnostics": list, "config": dict}
 """Of a plan, as far as it matters here; what is empty is left out, or null."""
 
@@ -149,7 +151,8 @@ def _reviewed(steps: Sequence[_Step], settings: Settings, look: Look) -> Review:
     # Whatever a plan with a gate closes was counted by the gate; only a destroy asks nobody.
     whole = any(key.log is None for key in closing)
     snapshot = look(closing[0].perspective, settings) if closing and (whole or ended) else None
-    refusals = [*authority.refusals(closing)]
+    deleted = {properties.key_of(step.old) for step in deliveries if step.old and not step.new}
+    refusals = [*authority.refusals(key for key in closing if key in deleted)]
     if snapshot is not None:
         refusals += _of_destroy(ended, after, snapshot, settings)
     return Review(
@@ -206,6 +209,8 @@ class _Authority:
     """The entries that a gate authorizes to close, or the settled resource of a destroy."""
     recorded: frozenset[tuple[Perspective, str]]
     """The entries that a gate has recorded: it compares the removal of each of them."""
+    declared: frozenset[tuple[Perspective, str]]
+    """The entries that a gate declares."""
     settings: Settings
 
     @classmethod
@@ -219,6 +224,7 @@ class _Authority:
             frozenset(
                 (gate.perspective, one.key.entry) for gate in old if new for one in gate.deliveries
             ),
+            frozenset((gate.perspective, one.key.entry) for gate in new for one in gate.deliveries),
             settings,
         )
 
@@ -226,6 +232,11 @@ class _Authority:
         """Whether removing an entry closes it; else the gate leaves it open."""
         name = (key.perspective, key.entry)
         return name in self.closing or name not in self.recorded or self.settings.names(key)
+
+    def saw_closed(self, key: DeliveryKey) -> bool:
+        """Whether a gate declares a new closed entry and found nothing open under it."""
+        name = (key.perspective, key.entry)
+        return name in self.declared and name not in self.closing
 
     def refusals(self, closing: Iterable[DeliveryKey]) -> Iterator[Refusal]:
         """The closes that the update would refuse, since nothing authorizes them."""
@@ -295,13 +306,15 @@ def _changes(
             if properties.state_of(step.old) is not State.CLOSED:
                 yield _removed(step, properties.key_of(step.old), declared, authority)
         elif step.new is not None:
-            yield from _declared(step, step.new, adopted)
+            yield from _declared(step, step.new, adopted, authority)
 
 
-def _declared(step: _Step, new: Mapping[str, Any], adopted: set[DeliveryKey]) -> Iterator[Change]:
+def _declared(
+    step: _Step, new: Mapping[str, Any], adopted: set[DeliveryKey], authority: _Authority
+) -> Iterator[Change]:
     key, state = properties.key_of(new), properties.state_of(new)
     was = properties.state_of(step.old) if step.old else None
-    if was is state:
+    if was is state or (was is None and state is State.CLOSED and authority.saw_closed(key)):
         return
     reason = f", for the reason {new['reason']}" if new.get("reason") else ""
     if was is not None:
@@ -352,7 +365,7 @@ def _steps(plan: object) -> Iterator[_Step]:
     for at, step in enumerate(plan.get("steps") or ()):
         if not isinstance(step, dict):
             raise PlanError(f"steps[{at}] is no object")
-        if step.get("op") != "refresh" and _type_of(step) in (_DELIVERY, _GATE, _SETTLED):
+        if step.get("op") not in _PASSED_OVER and _type_of(step) in (_DELIVERY, _GATE, _SETTLED):
             yield _step(step, at)
 
 

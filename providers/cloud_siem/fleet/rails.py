@@ -17,7 +17,7 @@ from cloud_siem.errors import CloudSiemError, RefusedError
 from cloud_siem.fleet.selection import Shard
 from cloud_siem.fleet.tasks import Result, Status
 from cloud_siem.kinds import CloseLimit, NumberOrShare
-from cloud_siem.review import Change, Effect, reviewed
+from cloud_siem.review import Change, Effect, Look, not_read, reviewed
 from cloud_siem.settings import ENVIRON_PREFIX, Settings
 from cloud_siem.wording import Unusable, counted
 
@@ -30,7 +30,7 @@ _NAMED = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """How many deliveries a run may close, over all its stacks."""
+    """How many logs a run may close, over all its stacks."""
 
     limit: CloseLimit = DEFAULT_LIMIT
     shard: Shard | None = None
@@ -61,12 +61,15 @@ class Limit:
         return f"{self.limit}{part}"
 
 
-def reviewed_result(result: Result, settings: Settings) -> Result:
-    """A preview's result, with what its plan would open and close, and whether it may."""
+def reviewed_result(result: Result, settings: Settings, look: Look = not_read) -> Result:
+    """A preview's result, with what its plan would open and close, and whether it may.
+
+    ``look`` reads the account where all logs of a product close: the fleet's limit counts logs.
+    """
     if not result.steps:
         return result
     try:
-        review = reviewed(json.loads(result.steps), settings)
+        review = reviewed(json.loads(result.steps), settings, look)
     except RefusedError as error:
         return replace(
             result, status=Status.REFUSED, errors=(str(error),), codes=codes_in(str(error))
@@ -76,7 +79,7 @@ def reviewed_result(result: Result, settings: Settings) -> Result:
     told = replace(
         result,
         opened=len(review.of(Effect.OPENS)),
-        closed=len(review.of(Effect.CLOSES)),
+        closed=len(review.of(Effect.CLOSES)) if review.logs is None else review.logs,
         changes=tuple(_told(one) for one in review.changes),
     )
     if review.refusal:
@@ -109,7 +112,7 @@ def refusal(results: Sequence[Result], limit: Limit, *, opened: int) -> str:
     if total <= allowed:
         return ""
     return (
-        f"{counted(total, 'delivery')} would close in {counted(len(closing), 'stack')}"
+        f"{counted(total, 'log')} would close in {counted(len(closing), 'stack')}"
         f" ({_names([one.stack for one in closing])}), of {opened} declared open; the fleet's close"
         f" limit is {allowed} ({LIMIT_OPTION} {limit}). To allow it for one run, say"
         f" {LIMIT_OPTION} {_way_out(total, limit)}. {guard.NOTHING_CLOSED}"
