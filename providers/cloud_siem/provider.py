@@ -384,7 +384,10 @@ class GateProvider(_Provider):
         if not entries and not before.closing:
             return gate, broken
         now = closer.closings(before.deliveries, gate.deliveries)
-        earlier = closer.closings(before.unfinished, gate.deliveries)
+        unfinished = {one.key for one in before.unfinished}
+        # What else is declared closed here is new, and no earlier run was authorized to close it.
+        after = [one for one in gate.deliveries if one.state is State.OPEN or one.key in unfinished]
+        earlier = closer.closings(before.unfinished, after)
         broken += guard.declared_elsewhere(now.conflicts)
         refusals = closer.authorize(
             now.logs, before=before.deliveries, broken=broken, creates_only=blind, dry=dry
