@@ -95,7 +95,11 @@ def test_what_is_declared_closed_here_and_open_there_is_refused(
 
 
 @pytest.mark.parametrize(
-    "text", ["config: [", "config:\n  cloud-siem:deliveries:\n    secure: AAABAA==\n"]
+    "text",
+    [
+        "config:\n  cloud-siem:deliveries: [",
+        "config:\n  cloud-siem:deliveries:\n    secure: AAABAA==\n",
+    ],
 )
 def test_while_another_stack_file_cannot_be_read_nothing_closes_that_is_not_named(
     engine: Engine, second: Engine, siem: EmulatorServer, text: str
