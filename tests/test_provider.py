@@ -21,12 +21,14 @@ from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.output import UNKNOWN
 from pulumi.runtime._serialization import _serialize
 
-from cloud_siem import properties, provider
+from cloud_siem import guard, properties, provider
+from cloud_siem.codes import Code, codes_in
 from cloud_siem.model import Delivery, DeliveryKey, OnRemove, State
 from cloud_siem.pacing import Clock
 from cloud_siem.process import Process
 from cloud_siem.properties import KEY_FIELDS, GateBag
 from cloud_siem.provider import GateProvider, LogDeliveryProvider, SettledProvider, Shown
+from cloud_siem.settings import CLOSE_WORD
 from siem_emulator import EmulatorServer
 from tests.conftest import (
     ACCOUNT,
@@ -39,6 +41,8 @@ from tests.conftest import (
     WAF,
     FakeTime,
 )
+from tests.harness import Program
+from tests.projectfolder import ProjectFolder
 
 DELIVERY, GATE, SETTLED = LogDeliveryProvider(), GateProvider(), SettledProvider()
 FLOW = DeliveryKey(perspective=HERE, product="waf", log="cloud_siem_waf_flow")
@@ -50,11 +54,13 @@ Bag = dict[str, Any]
 
 
 @pytest.fixture
-def begin(siem: EmulatorServer) -> Iterator[Begin]:
+def begin(siem: EmulatorServer, tmp_path: Path) -> Iterator[Begin]:
     """Begin a provider process on the emulator; settings are those of the environment.
 
-    Closes are allowed: the account has one open log only. tests/test_guard.py has the limits.
+    The limits are lifted, since the account has one open log only; tickets are needed all the same.
+    The project has no other stack file.
     """
+    ProjectFolder(tmp_path).declare(Program(perspective=HERE), {})
 
     def new(*, clock: Clock | None = None, config: Bag | None = None, **settings: str) -> None:
         environ = {
@@ -63,7 +69,7 @@ def begin(siem: EmulatorServer) -> Iterator[Begin]:
             **ANY_CLOSE,
         }
         siem.calls.clear()
-        provider.begin(Process(config or {}, environ | settings, folder=Path("/"), clock=clock))
+        provider.begin(Process(config or {}, environ | settings, folder=tmp_path, clock=clock))
 
     new()
     yield new
@@ -98,6 +104,11 @@ def settled(written: object = "digest") -> Bag:
     return inputs | {"written": written}
 
 
+def named(*keys: DeliveryKey) -> Bag:
+    """The word by which a person names these for one run."""
+    return {CLOSE_WORD: ",".join(guard.log_names(keys))}
+
+
 def faults(result: CheckResult) -> dict[str, str]:
     return {one.property: one.reason for one in result.failures}
 
@@ -113,6 +124,18 @@ def writes(siem: EmulatorServer) -> list[tuple[str, str, str]]:
         for call in siem.calls.all()
         if call.action in ("OpenDelivery", "CloseDelivery")
     ]
+
+
+def codes(result: CheckResult) -> list[Code]:
+    """Why it is refused, in the order of the inputs."""
+    return [code for one in result.failures for code in codes_in(one.reason)]
+
+
+def refused(verb: Callable[[], object]) -> list[Code]:
+    """Why a verb other than check is refused."""
+    with pytest.raises(Shown) as caught:
+        verb()
+    return list(codes_in(str(caught.value)))
 
 
 LOOK = ["GetCallerIdentity", "ListDelivery"]
@@ -160,6 +183,7 @@ def test_a_key_never_changes_in_place(siem: EmulatorServer, field: str, value: s
 
     assert list(found) == [field]
     assert f"(it was {bag(PROC).get(field, 'not set')}, and would become {value})" in found[field]
+    assert codes_in(found[field]) == (Code.KEY_CHANGED,)
     assert field in KEY_FIELDS
     assert actions(siem) == []
 
@@ -300,6 +324,7 @@ def test_a_write_that_closes_waits_until_the_account_shows_it(
     siem.configure(lag_ms=100)
     begin(clock=Clock(chance=lambda: 0.1))
 
+    assert faults(DELIVERY.check(bag(AUDIT), bag(AUDIT, "closed"))) == {}
     DELIVERY.update("id", bag(AUDIT), bag(AUDIT, "closed"))
     closed = actions(siem)
     siem.calls.clear()
@@ -315,6 +340,7 @@ def test_what_does_not_close_in_time_is_told(siem: EmulatorServer, begin: Begin)
     """The write was accepted, and the delivery is not taken for closed."""
     siem.configure(lag_ms=60_000)
     begin(clock=FakeTime().clock)
+    DELIVERY.check(bag(AUDIT), bag(AUDIT, "closed"))
 
     with pytest.raises(Shown, match="written, and not shown by the account within 60 s"):
         DELIVERY.update("id", bag(AUDIT), bag(AUDIT, "closed"))
@@ -343,6 +369,132 @@ def test_updating_writes_a_new_state_and_nothing_else(siem: EmulatorServer) -> N
 
     assert (by_hand.outs or {})["request_id"] == "R"
     assert writes(siem) == []
+
+
+# --- what a close needs --------------------------------------------------------------------------
+
+STRICT = {"CLOUD_SIEM_CLOSE_LIMIT": "0", "CLOUD_SIEM_CLOSE_LAST_LOG": ""}
+SAS = replace(PROC, log=None)
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_delivery_without_a_gate_closes_by_an_update_that_its_own_check_has_seen(
+    siem: EmulatorServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The check has what was recorded and what is declared; it announces the close."""
+    assert faults(DELIVERY.check(bag(AUDIT), bag(AUDIT, "closed"))) == {}
+    assert f"  close {AUDIT.name}\n" in capsys.readouterr().out
+    DELIVERY.update("id", bag(AUDIT), bag(AUDIT, "closed"))
+
+    assert writes(siem) == [("CloseDelivery", AUDIT.product, AUDIT.log)]
+
+
+def test_what_one_process_was_given_is_worth_nothing_in_another(
+    siem: EmulatorServer, begin: Begin
+) -> None:
+    """A preview's check authorizes nothing of the update."""
+    DELIVERY.check(bag(AUDIT), bag(AUDIT, "closed"))
+    begin()
+
+    def update() -> object:
+        return DELIVERY.update("id", bag(AUDIT), bag(AUDIT, "closed"))
+
+    assert refused(update) == [Code.NOT_AUTHORIZED]
+    assert writes(siem) == []
+
+
+def test_all_rules_that_a_delivery_alone_would_break_are_reported_at_once(begin: Begin) -> None:
+    begin(**STRICT)
+    result = DELIVERY.check(bag(AUDIT), bag(AUDIT, "closed"))
+
+    assert codes(result) == [Code.CLOSE_LIMIT, Code.LAST_OPEN_LOG]
+
+
+@pytest.mark.parametrize("guarded", [None, True])
+def test_a_recorded_protection_is_refused_by_the_deliverys_own_check(
+    siem: EmulatorServer, begin: Begin, guarded: bool | None
+) -> None:
+    """With --target nobody else asks; a person's word does not lift it."""
+    begin(**named(AUDIT))
+    olds = bag(AUDIT, protect=True, guarded=guarded)
+
+    assert codes(DELIVERY.check(olds, bag(AUDIT, "closed", guarded=guarded))) == [Code.PROTECTED]
+
+    begin()
+    assert faults(DELIVERY.check(olds, bag(AUDIT, guarded=guarded))) == {}
+    assert writes(siem) == []
+
+
+@pytest.mark.parametrize("guarded", [None, True])
+def test_a_new_delivery_that_is_declared_closed_needs_a_gate_or_a_name(
+    siem: EmulatorServer, begin: Begin, guarded: bool | None
+) -> None:
+    """It may have been recorded under another name, whose protection it does not know."""
+    news = bag(AUDIT, "closed", guarded=guarded)
+
+    assert codes(DELIVERY.check({}, dict(news))) == [Code.NOT_AUTHORIZED]
+    assert refused(lambda: DELIVERY.create(dict(news))) == [Code.NOT_AUTHORIZED]
+    assert writes(siem) == []
+
+    begin(**named(AUDIT))
+    assert faults(DELIVERY.check({}, dict(news))) == {}
+    DELIVERY.create(dict(news))
+    assert len(writes(siem)) == 1
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_new_gate_authorizes_new_deliveries_that_are_declared_closed(
+    siem: EmulatorServer,
+) -> None:
+    """The first update of a stack may close what others opened."""
+    assert faults(GATE.check({}, gate((AUDIT, State.CLOSED)))) == {}
+    assert faults(DELIVERY.check({}, bag(AUDIT, "closed", guarded=True))) == {}
+    DELIVERY.create(bag(AUDIT, "closed", guarded=True))
+
+    assert len(writes(siem)) == 1
+
+
+def test_a_gate_without_its_past_authorizes_nothing_once_it_is_known_to_have_one(
+    siem: EmulatorServer, begin: Begin
+) -> None:
+    """By a delivery that is recorded, or by the gate before it, which was replaced."""
+    past: dict[str, Callable[[], object]] = {
+        "a recorded delivery": lambda: DELIVERY.check(
+            bag(PROC, guarded=True), bag(PROC, guarded=True)
+        ),
+        "the replaced gate": lambda: GATE.delete("id", gate((AUDIT, State.OPEN))),
+    }
+    for seen in past.values():
+        begin()
+        GATE.check({}, gate((AUDIT, State.CLOSED), (PROC, State.OPEN)))
+        seen()
+        news = bag(AUDIT, "closed", guarded=True)
+
+        assert codes(DELIVERY.check({}, news)) == [Code.NOT_AUTHORIZED]
+        assert refused(lambda: DELIVERY.create(dict(news))) == [Code.NOT_AUTHORIZED]  # noqa: B023
+        assert writes(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+def test_a_gate_without_its_past_authorizes_no_update(siem: EmulatorServer) -> None:
+    """Tainted or replaced, it does not know what was protected."""
+    GATE.check({}, gate((AUDIT, State.CLOSED)))
+    result = DELIVERY.check(bag(AUDIT, guarded=True), bag(AUDIT, "closed", guarded=True))
+
+    assert codes(result) == [Code.NOT_AUTHORIZED]
+    assert writes(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+def test_two_deliveries_that_contradict_each_other_are_refused(siem: EmulatorServer) -> None:
+    """By the second one's check, or by the gate on the entry at fault."""
+    assert faults(DELIVERY.check({}, bag(PROC))) == {}
+    siem.calls.clear()
+
+    assert codes(DELIVERY.check({}, bag(PROC, "closed"))) == [Code.CONTRADICTION]
+    assert codes(DELIVERY.check({}, bag(SAS, "closed"))) == [Code.CONTRADICTION]
+    found = GATE.check({}, gate((SAS, State.CLOSED)))
+    assert (list(faults(found)), codes(found)) == ([SAS.entry], [Code.CONTRADICTION])
 
 
 # --- LogDelivery.read ----------------------------------------------------------------------------
@@ -400,9 +552,14 @@ def test_an_empty_list_is_never_gone(siem: EmulatorServer) -> None:
 # --- LogDelivery.delete --------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("begin")
-def test_deleting_closes_what_is_open(siem: EmulatorServer) -> None:
-    """With its log code, and waited for."""
+def test_deleting_closes_what_is_open_if_a_person_named_it(
+    siem: EmulatorServer, begin: Begin
+) -> None:
+    """With its log code, and waited for; by itself a delivery has no gate that authorizes it."""
+    assert refused(lambda: DELIVERY.delete("id", bag(AUDIT))) == [Code.NOT_AUTHORIZED]
+    assert actions(siem) == LOOK
+
+    begin(**named(AUDIT))
     DELIVERY.delete("id", bag(AUDIT))
 
     assert actions(siem) == [*LOOK, "CloseDelivery", "ListDelivery"]
@@ -440,15 +597,15 @@ def test_a_delete_closes_nothing_that_the_run_declares(
         DELIVERY.delete("id", bag(key))
 
     assert writes(siem) == []
-    assert capsys.readouterr().out.count("this update still declares it.\n") == 3
+    assert capsys.readouterr().out.count("this update still declares it open.\n") == 3
 
 
-@pytest.mark.usefixtures("begin")
 def test_of_a_removed_product_only_the_logs_that_nothing_declares_are_closed(
-    siem: EmulatorServer,
+    siem: EmulatorServer, begin: Begin
 ) -> None:
-    """Each by its own code, never by a call for the whole product."""
+    """Each by its own code, never by a call for the whole product, whatever a person named."""
     siem.switch("waf", state="open")
+    begin(**named(WAF))
     DELIVERY.check({}, bag(FLOW))
     DELIVERY.delete("id", bag(WAF))
 
@@ -465,42 +622,74 @@ def test_a_log_that_is_declared_from_another_view_is_not_closed(siem: EmulatorSe
     assert writes(siem) == []
 
 
-def test_a_guarded_delete_needs_to_know_the_whole(siem: EmulatorServer, begin: Begin) -> None:
-    """Told of some of what the program declares, and not of all of it by the gate, it refuses,
-    unless that was allowed for the run; told of nothing, it is part of a destroy.
+def test_a_guarded_delete_needs_the_ticket_of_a_gate_that_saw_the_whole(
+    siem: EmulatorServer, begin: Begin
+) -> None:
+    """Or of a destroy's settled resource. After some of what the program declares, or after nothing
+    at all, it is refused, unless a person named the log.
     """
     guarded = bag(AUDIT, guarded=True)
-    part: dict[str, Callable[[], CheckResult]] = {
+    recorded = gate((AUDIT, State.OPEN))
+    entries = {"deliveries": {AUDIT.entry: "open"}}
+    part: dict[str, Callable[[], object]] = {
+        "nothing": lambda: None,
         "a delivery": lambda: DELIVERY.check(bag(PROC, guarded=True), bag(PROC, guarded=True)),
-        "the bookend": lambda: SETTLED.check(settled(), settled({})),
-        "a gate that fails": lambda: GATE.check({}, gate() | {f"sas/{PORC}": "open"}),
+        "the settled resource": lambda: SETTLED.check(settled(), settled({})),
+        "a gate that fails": lambda: GATE.check(recorded, gate() | {f"sas/{PORC}": "open"}),
+        "a gate that does not have it": lambda: GATE.check(gate(), gate()),
+        "a gate without its past": lambda: GATE.check({}, gate()),
+        "a destroy of something else": lambda: SETTLED.delete("id", settled()),
     }
-    for told in part.values():
+    for seen in part.values():
         begin()
-        told()
-        with pytest.raises(Shown, match=r"was not closed: .* CLOUD_SIEM_TARGETED_CLOSE=true"):
-            DELIVERY.delete("id", guarded)
-
+        seen()
+        assert refused(lambda: DELIVERY.delete("id", guarded)) == [Code.NOT_AUTHORIZED]
         assert writes(siem) == []
 
-    begin(CLOUD_SIEM_TARGETED_CLOSE="true")
-    part["a delivery"]()
-    DELIVERY.delete("id", guarded)
-
-    assert len(writes(siem)) == 1
-
     whole: dict[str, Callable[[], object]] = {
-        "the gate": lambda: GATE.check(gate(), gate()),
-        "a destroy": lambda: SETTLED.delete("id", settled()),
-        "a destroy of what was never settled": lambda: None,
+        "the gate": lambda: GATE.check(recorded, gate()),
+        "a destroy": lambda: SETTLED.delete("id", settled() | entries),
+        "an update that broke off": lambda: SETTLED.delete(
+            "id", settled() | {properties.CLOSING: {AUDIT.entry: 0}}
+        ),
     }
-    for told_all in whole.values():
+    for seen in whole.values():
         siem.switch(AUDIT.product, state="open")
         begin()
-        told_all()
+        seen()
         DELIVERY.delete("id", guarded)
-
         assert len(writes(siem)) == 1
+
+    for seen in part.values():
+        siem.switch(AUDIT.product, state="open")
+        begin(**named(AUDIT))
+        seen()
+        DELIVERY.delete("id", guarded)
+        assert len(writes(siem)) == 1
+
+
+def test_what_is_recorded_as_protected_is_not_deleted_even_if_a_person_named_it(
+    siem: EmulatorServer, begin: Begin
+) -> None:
+    """A person's word authorizes a close; it does not take protection off."""
+    begin(**named(AUDIT))
+
+    assert refused(lambda: DELIVERY.delete("id", bag(AUDIT, protect=True))) == [Code.PROTECTED]
+    assert writes(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+def test_what_the_gate_recorded_as_kept_is_left_open_by_its_delete(
+    siem: EmulatorServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though its own record does not say so: an interrupted update wrote the gate's alone."""
+    kept = Delivery(key=AUDIT, state=State.OPEN, on_remove=OnRemove.KEEP)
+    before = GateBag(perspective=HERE, stack="dev", deliveries=(kept,)).write()
+    assert faults(GATE.check(before, gate())) == {}
+    DELIVERY.delete("id", bag(AUDIT, guarded=True))
+
+    assert writes(siem) == []
+    assert "recorded with onRemove: keep" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("targeted", [False, True])
@@ -520,14 +709,14 @@ def test_a_delete_that_was_not_told_the_whole_spares_what_the_config_declares(
         }
 
     siem.switch("waf", state="open")
-    begin(config=config("cloud_siem_waf_flow"), CLOUD_SIEM_TARGETED_CLOSE="true")
+    begin(config=config("cloud_siem_waf_flow"), **named(WAF))
     if targeted:
         SETTLED.check(settled(), settled({}))
     DELIVERY.delete("id", bag(WAF, guarded=True))
 
     assert writes(siem) == [("CloseDelivery", "waf", "cloud_siem_waf_alert")]
 
-    begin(config=config("*"))
+    begin(config=config("*"), **named(WAF))
     DELIVERY.delete("id", bag(WAF, guarded=True))
 
     assert writes(siem) == [("CloseDelivery", "waf", "")]
@@ -586,10 +775,10 @@ def test_a_stack_is_one_account_center_view_and_member(
 ) -> None:
     """Editing one of them would open everything there and close everything here."""
     before = gate((AUDIT, State.OPEN))
-    found = faults(GATE.check(before, before | {field: value}))
+    result = GATE.check(before, before | {field: value})
 
-    assert list(found) == [field]
-    assert "Make a new stack" in found[field]
+    assert list(faults(result)) == [field]
+    assert codes(result) == [Code.KEY_CHANGED]
     assert actions(siem) == []
 
 
@@ -643,6 +832,91 @@ def test_a_gate_with_values_that_are_not_known_waits_for_them(siem: EmulatorServ
     assert actions(siem) == []
 
 
+# --- what the gate authorizes --------------------------------------------------------------------
+
+
+def test_the_gate_reports_all_broken_rules_and_authorizes_nothing(
+    siem: EmulatorServer, begin: Begin
+) -> None:
+    begin(**STRICT)
+    before = gate((AUDIT, State.OPEN), (PROC, State.OPEN), protect=True)
+    result = GATE.check(before, gate())
+
+    assert codes(result) == [Code.PROTECTED, Code.PROTECTED, Code.CLOSE_LIMIT, Code.LAST_OPEN_LOG]
+    assert all("Nothing was closed." in reason for reason in faults(result).values())
+    with pytest.raises(Shown):
+        DELIVERY.delete("id", bag(AUDIT, guarded=True))
+    assert writes(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+def test_the_gate_authorizes_nothing_while_something_else_of_it_is_at_fault(
+    siem: EmulatorServer,
+) -> None:
+    """All or nothing: a misspelled code beside a removed entry."""
+    before = gate((AUDIT, State.OPEN))
+    result = GATE.check(before, gate() | {f"sas/{PORC}": "open"})
+
+    assert list(faults(result)) == [f"sas/{PORC}"]
+    delete = refused(lambda: DELIVERY.delete("id", bag(AUDIT, guarded=True)))
+    assert delete == [Code.NOT_AUTHORIZED]
+    assert writes(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+def test_the_gate_records_the_entries_that_it_authorized_to_close(siem: EmulatorServer) -> None:
+    """Not those that are closed already and were closed when they were recorded."""
+    siem.switch("waf", state="open")
+    before = gate((AUDIT, State.OPEN), (WAF, State.OPEN), (PROC, State.CLOSED))
+    result = GATE.check(before, gate((WAF, State.CLOSED)))
+
+    assert faults(result) == {}
+    assert properties.closing_of(result.inputs) == {AUDIT.entry: 0, WAF.entry: 0}
+
+
+@pytest.mark.usefixtures("begin")
+def test_what_was_seen_closed_is_taken_off_the_record_by_one_look(siem: EmulatorServer) -> None:
+    """Without a change that anybody sees; the next check does not even look."""
+    siem.switch(AUDIT.product, state="closed")
+    recorded = gate() | {properties.CLOSING: {AUDIT.entry: 0}}
+    result = GATE.check(recorded, gate())
+
+    assert result.inputs == gate()
+    assert GATE.diff("id", recorded, result.inputs).changes is False
+    assert actions(siem) == LOOK
+
+    siem.calls.clear()
+    assert GATE.check(result.inputs, gate()).inputs == gate()
+    assert actions(siem) == []
+
+
+@pytest.mark.usefixtures("begin")
+def test_what_an_earlier_run_left_open_is_authorized_anew_when_it_is_due(
+    siem: EmulatorServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And shown as a change of the gate; announced right before it closes."""
+    recorded = gate() | {properties.CLOSING: {AUDIT.entry: 0}}
+    result = GATE.check(recorded, gate())
+
+    assert properties.closing_of(result.inputs) == {AUDIT.entry: 1}
+    assert GATE.diff("id", recorded, result.inputs).changes is True
+    assert capsys.readouterr().out == ""
+    DELIVERY.delete("id", bag(AUDIT, guarded=True))
+
+    assert len(writes(siem)) == 1
+    assert f"  close {AUDIT.name}\n" in capsys.readouterr().out
+
+
+def test_what_an_earlier_run_left_open_is_counted_anew(siem: EmulatorServer, begin: Begin) -> None:
+    """All of it together, when the first of it is due."""
+    begin(**STRICT)
+    assert faults(GATE.check(gate() | {properties.CLOSING: {AUDIT.entry: 0}}, gate())) == {}
+    delete = refused(lambda: DELIVERY.delete("id", bag(AUDIT, guarded=True)))
+
+    assert delete == [Code.CLOSE_LIMIT, Code.LAST_OPEN_LOG]
+    assert writes(siem) == []
+
+
 # --- the settled bookend -------------------------------------------------------------------------
 
 
@@ -694,6 +968,22 @@ def test_settling_runs_when_something_was_written() -> None:
     assert SETTLED.diff("id", inputs("R-1"), inputs("R-1")).changes is False
     assert SETTLED.diff("id", inputs("R-1"), inputs("R-2")).changes is True
     assert SETTLED.diff("id", inputs("R-1"), inputs(UNKNOWN)).changes is True
+
+
+def test_a_destroy_that_breaks_rules_closes_nothing_and_names_them_all(
+    siem: EmulatorServer, begin: Begin
+) -> None:
+    begin(**STRICT)
+    props = settled() | {"deliveries": {AUDIT.entry: "open, protected", PROC.entry: "open"}}
+
+    assert refused(lambda: SETTLED.delete("id", props)) == [
+        Code.PROTECTED,
+        Code.CLOSE_LIMIT,
+        Code.LAST_OPEN_LOG,
+    ]
+    with pytest.raises(Shown):
+        DELIVERY.delete("id", bag(AUDIT, guarded=True))
+    assert writes(siem) == []
 
 
 # --- whose credentials ---------------------------------------------------------------------------

@@ -466,5 +466,6 @@ def _adopted(closing: Sequence[Closing]) -> str:
         return ""
     if len(closing) == 1:
         return " It was open before this stack had it."
-    were = "was" if adopted == 1 else "were"
-    return f" {adopted} of them {were} open before this stack had them."
+    if adopted == 1:
+        return " 1 of them was open before this stack had it."
+    return f" {adopted} of them were open before this stack had them."
