@@ -146,7 +146,8 @@ class AccountDeliveries(pulumi.ComponentResource):
         super().__init__("cloud-siem:index:AccountDeliveries", name, {}, opts)
         self._prefix = prefix
         self._stack = declared
-        self._components = _components.setdefault(_root(), [])
+        root = pulumi.runtime.get_root_resource()
+        self._components = _components.setdefault(root, []) if root else []
         self._components.append(self)
         gate = self._gate()
         # In this frame, and in no function below it: the state file has the stack of each.
@@ -169,12 +170,13 @@ class AccountDeliveries(pulumi.ComponentResource):
         # Its delete tells the rest of the run that deliveries were recorded before it.
         options = ResourceOptions.merge(self._child(), ResourceOptions(delete_before_replace=True))
         name = f"{self._prefix}gate"
-        later = {properties.CLOSING: None, properties.BESIDE: Output.from_input(self._beside())}
-        gate = _Gate(GateProvider(), name, bag.write() | later, options)
+        beside: Output[Any] = Output.from_input(self._beside())
+        more = {properties.CLOSING: None, properties.BESIDE: beside}
+        gate = _Gate(GateProvider(), name, bag.write() | more, options)
         _refuse_own_process(gate, name)
         return gate
 
-    async def _beside(self) -> list[str] | None:
+    async def _beside(self) -> Any:
         """What the other components of the program declare open in the same account.
 
         Awaited when the program has come to its end, so that all of them are known: a gate must
@@ -260,13 +262,6 @@ def _refuse_own_process(resource: Resource, name: str) -> None:
 
 _components: WeakKeyDictionary[pulumi.Resource, list[AccountDeliveries]] = WeakKeyDictionary()
 """By the root resource, which each run of a program has its own of."""
-
-
-def _root() -> pulumi.Resource:
-    root = pulumi.runtime.get_root_resource()
-    if root is None:
-        raise pulumi.RunError("AccountDeliveries are declared outside a Pulumi program.")
-    return root
 
 
 _declared: WeakKeyDictionary[pulumi.Resource, dict[tuple[object, ...], str]] = WeakKeyDictionary()

@@ -147,9 +147,16 @@ import cloud_siem
 import pulumi
 
 stack = cloud_siem.load_stack()
+first = []
 for number, name in enumerate(("first", "second")):
     mine = [one for one in stack.deliveries if {where}.get(one.key.log, 0) == number]
-    cloud_siem.AccountDeliveries(name, replace(stack, deliveries=tuple(mine)), prefix=name + "-")
+    component = cloud_siem.AccountDeliveries(
+        name,
+        replace(stack, deliveries=tuple(mine)),
+        prefix=name + "-",
+        opts=pulumi.ResourceOptions(depends_on=list(first)),
+    )
+    first += [component] if {in_order} else []
 """
 
 
@@ -158,10 +165,10 @@ def test_what_moves_to_another_component_stays_open_also_where_a_target_hides_it
 ) -> None:
     """The gate is shown what the other components declare, though their gates are left out."""
     engine.environment |= dict.fromkeys(ANY_CLOSE, "")
-    engine.rewrite(TWO.format(where={}))
+    engine.rewrite(TWO.format(where={}, in_order=False))
     up(engine, {**TRAIL, "sas": {PROC: "open"}})
 
-    engine.rewrite(TWO.format(where={PROC: 1}))
+    engine.rewrite(TWO.format(where={PROC: 1}, in_order=False))
     names = ("first-gate", "first-settled", f"first-sas/{PROC}")
     targets = [text for name in names for text in ("--target", engine.resources[name]["urn"])]
     done = engine.up(*targets)
@@ -176,9 +183,7 @@ def test_a_refusal_of_one_component_says_what_the_run_has_closed_before(
 ) -> None:
     """All or nothing is a promise of each component: the first has closed its own by then."""
     engine.environment |= dict.fromkeys(ANY_CLOSE, "")
-    after = TWO.replace('prefix=name + "-")', 'prefix=name + "-", opts=opts)\n    opts = pulumi.ResourceOptions(depends_on=[last])')
-    after = after.replace("    cloud_siem.Acc", "    last = cloud_siem.Acc").replace("for number", "opts = None\nfor number")
-    engine.rewrite(after.format(where=dict.fromkeys((PROC, DNS), 1)))
+    engine.rewrite(TWO.format(where=dict.fromkeys((PROC, DNS), 1), in_order=True))
     logs = {PROC: {"state": "open", "protect": True}, DNS: "open"}
     up(engine, {**TRAIL, "sas": logs, "oss": {"*": "open"}})
 
