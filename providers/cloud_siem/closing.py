@@ -70,6 +70,7 @@ class Closer:
         self._lock = threading.Lock()
         self._scope = DeclarationScope.NONE
         self._stopped: Refusal | None = None
+        self._reopened = False
         self.recorded_unseen = False
         """Whether deliveries are recorded that no gate of this run has compared with."""
         self.announced: set[object] = set()
@@ -259,8 +260,9 @@ class Closer:
             closed = list(self.tickets.closed(snapshot.perspective))
             named = all(map(self.session.settings.names_last, closed))
             is_open = any(log.state is State.OPEN for log in snapshot.logs)
-            if self._stopped is not None or is_open or named:
+            if self._reopened or is_open or named:
                 return
+            self._reopened = True
             self._stopped = guard.stopped_at_last(closed, self._reopen(closed))
 
     def _reopen(self, closed: Sequence[DeliveryKey]) -> str:

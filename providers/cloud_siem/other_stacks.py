@@ -80,10 +80,10 @@ class OtherStacks:
 
     @cached_property
     def _by_product(self) -> Mapping[tuple[str, Region, str], Collection[Claim]]:
-        found: dict[tuple[str, Region, str], list[Claim]] = {}
+        by_product: dict[tuple[str, Region, str], list[Claim]] = {}
         for claim in self.claims:
-            found.setdefault(claim.key.switch[:3], []).append(claim)
-        return found
+            by_product.setdefault(claim.key.switch[:3], []).append(claim)
+        return by_product
 
 
 def read_other_stacks(

@@ -59,6 +59,8 @@ class Process(Unrecorded):
         self._compared = KeyIndex()
         """What the gates of this run, as far as they have old inputs, have recorded."""
         self._tickets = Tickets()
+        self._stack = ""
+        """The stack's name as the program says it; what is recorded may be older than a rename."""
         self._reading = threading.Lock()
         self._read: dict[str, OtherStacks] = {}
         """By the account whose logs are switched."""
@@ -98,12 +100,16 @@ class Process(Unrecorded):
         self.session(perspective, stack)
         return self._closers[perspective]
 
+    def name_stack(self, stack: str) -> None:
+        """Note the stack's name as the program says it."""
+        self._stack = stack
+
     def _others(self, perspective: Perspective, stack: str) -> OtherStacks:
         """What the other stack files of the project declare of an account; read once."""
         with self._reading:
             others = self._read.get(perspective.owner)
             if others is None:
-                file = Project.find(self._folder).stack_file(stack)
+                file = Project.find(self._folder).stack_file(self._stack or stack)
                 others = read_other_stacks(file, self._environ, [perspective.owner])
                 self._read[perspective.owner] = others
             return others

@@ -130,9 +130,9 @@ def others_of(path: Path) -> tuple[Path, ...]:
     """
     suffix = path.suffix
     names = sorted(
-        one.name
-        for one in path.parent.iterdir()
-        if one.name.startswith("Pulumi.") and one.suffix == suffix and one.name != path.name
+        file.name
+        for file in path.parent.iterdir()
+        if file.name.startswith("Pulumi.") and file.suffix == suffix and file.name != path.name
     )
     return tuple(path.parent / name for name in names if name != f"Pulumi{suffix}")
 

@@ -32,8 +32,10 @@ PERSPECTIVE_FIELDS = ("account", "region", "view", "member")
 KEY_FIELDS = (*PERSPECTIVE_FIELDS, "product", "log")
 INPUT_FIELDS = (*KEY_FIELDS, "state", "reason", "protect", "stack", "guarded")
 OUTPUT_FIELDS = ("project", "logstore", "topic", "adopted", "request_id")
-IDLE_FIELDS = ("stack",)
-"""Carried along and never a difference: renaming a stack changes no delivery."""
+STACK = "stack"
+COMPARED_FIELDS = tuple(name for name in INPUT_FIELDS if name != STACK)
+"""What makes a difference of a delivery: renaming a stack changes none. Gate and settled resource
+record the new name, by which a destroy finds the other stack files."""
 
 CLOSING = "closing"
 """The key in the gate's bag of what an update closes, until a later run has seen it closed."""
@@ -131,10 +133,9 @@ def inputs_of(bag: Bag) -> dict[str, object]:
     )
 
 
-def differ(olds: Bag, news: Bag, fields: Iterable[str] = INPUT_FIELDS) -> list[str]:
-    """The fields in which two bags differ; those that are carried along do not count."""
-    compared = (field for field in fields if field not in IDLE_FIELDS)
-    return [field for field in compared if olds.get(field) != news.get(field)]
+def differ(olds: Bag, news: Bag, fields: Iterable[str] = COMPARED_FIELDS) -> list[str]:
+    """The fields in which two bags differ."""
+    return [field for field in fields if olds.get(field) != news.get(field)]
 
 
 @dataclass(frozen=True, kw_only=True)

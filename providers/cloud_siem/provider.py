@@ -162,6 +162,7 @@ class LogDeliveryProvider(_Provider):
         failures = [CheckFailure(one.field, one.message) for one in found]
         if failures or _unknown(news):
             return CheckResult(news, failures)
+        process().name_stack(properties.stack_of(news))
         inputs = properties.inputs_of(news)
         moved = properties.differ(olds, inputs, properties.KEY_FIELDS) if olds else []
         if moved:
@@ -298,6 +299,7 @@ class GateProvider(_Provider):
     def check(self, olds: Props, news: Props) -> CheckResult:
         if _unknown(news):
             return CheckResult(news, [])
+        process().name_stack(properties.stack_of(news))
         gate, closer = GateBag.read(news), _closer(news)
         closer.widen_scope(DeclarationScope.PARTIAL)
         moved = properties.differ(olds, gate.write(), properties.PERSPECTIVE_FIELDS) if olds else []
@@ -437,7 +439,9 @@ class SettledProvider(_Provider):
 
     @reports_errors
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
-        changed = properties.differ(olds, news, ["written", "deliveries", properties.CLOSING])
+        changed = properties.differ(
+            olds, news, ["written", "deliveries", properties.CLOSING, properties.STACK]
+        )
         return DiffResult(changes=bool(_unknown(news) or changed))
 
     @reports_errors

@@ -58,18 +58,20 @@ def removed_stacks(
         [stack for stack in before.values() if isinstance(stack, Stack)],
         [stack for stack in now if stack.file in added],
     )
-    return tuple(replace(one, renamed_to=renames.get(one.file)) for one in removed)
+    return tuple(replace(stack, renamed_to=renames.get(stack.file)) for stack in removed)
 
 
 def _removed(file: str, stack: Stack, others: OtherStacks, unknown: Sequence[str]) -> RemovedStack:
-    opened = [one.key for one in stack.deliveries if one.state is State.OPEN]
+    opened = [entry.key for entry in stack.deliveries if entry.state is State.OPEN]
     claims = {key: others.claims_on(*key.switch) for key in opened}
     return RemovedStack(
         name=stack.name,
         file=file,
-        claims=tuple(dict.fromkeys(claim for found in claims.values() for claim in found)),
+        claims=tuple(dict.fromkeys(claim for group in claims.values() for claim in group)),
         unclaimed=tuple(
-            key for key, found in claims.items() if not any(one.key.covers(key) for one in found)
+            key
+            for key, group in claims.items()
+            if not any(claim.key.covers(key) for claim in group)
         ),
         unknown=tuple(unknown),
     )
@@ -87,15 +89,15 @@ def _renames(removed: Sequence[Stack], added: Sequence[Stack]) -> Mapping[str, S
         for new in added
         if old.perspective == new.perspective and (common := _in_common(old, new))
     ]
-    found: dict[str, Stack] = {}
+    renames: dict[str, Stack] = {}
     for _, old, new in sorted(pairs, key=lambda pair: (-pair[0], pair[1].name, pair[2].name)):
-        if old.file not in found and new not in found.values():
-            found[old.file] = new
-    return found
+        if old.file not in renames and new not in renames.values():
+            renames[old.file] = new
+    return renames
 
 
 def _in_common(old: Stack, new: Stack) -> int:
     """How many deliveries of a removed file another file declares, in whatever state."""
     return sum(
-        any(one.key.overlaps(other.key) for other in new.deliveries) for one in old.deliveries
+        any(entry.key.overlaps(other.key) for other in new.deliveries) for entry in old.deliveries
     )

@@ -84,6 +84,13 @@ class Survey:
             calls=api.calls,
         )
 
+    def look(self, stack: Stack) -> Snapshot:
+        """What the account of a stack shows.
+
+        :raises CloudSiemError: it cannot be read.
+        """
+        return _look(self._api(stack), stack)
+
     def session(self, stack: Stack) -> Mapping[str, str]:
         """The session of the stack's role, as an environment for a process that runs for it.
 

@@ -7,6 +7,7 @@ no credentials, no settings, no proxy, no home folder.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -124,6 +125,7 @@ class Engine:
         program: The text of its ``__main__.py``; that of this project if not given.
         venv: The virtual environment that it runs in; the running one if not given.
         project: Its ``Pulumi.yaml``; that of this project if not given.
+        stack: The stack's name.
         quick: Whether the language host is spared half a second of ``pip list`` in each run: it
             looks for packages that bring plugins, and dynamic providers need none.
     """
@@ -135,6 +137,7 @@ class Engine:
     venv: Path = Path(sys.prefix)
     project: str = ""
     quick: bool = True
+    stack: str = STACK
     environment: dict[str, str] = field(init=False)
     """Of every run; change it to let a setting hold from now on."""
 
@@ -162,12 +165,21 @@ class Engine:
         self.be(self.siem.key())
         self._make_stack()
 
+    def beside(self, stack: str) -> Engine:
+        """Another stack of the same project."""
+        other = copy.copy(self)
+        other.stack = stack
+        answer = other.run("stack", "init", "--no-select")
+        assert answer.code == 0, answer.text
+        other._salt = other.file.read_text()
+        return other
+
     # --- what it is told -------------------------------------------------------------------------
 
     @property
     def file(self) -> Path:
         """The stack file."""
-        return self.folder / "stacks" / f"Pulumi.{STACK}.yaml"
+        return self.folder / "stacks" / f"Pulumi.{self.stack}.yaml"
 
     def declare(self, deliveries: Mapping[str, Any], **config: object) -> None:
         """Write the stack file: the deliveries by product and log, and other config of ours."""
@@ -216,7 +228,15 @@ class Engine:
         """Run any command; ``environment`` holds for this run alone."""
         since = max((call.seq for call in self.siem.calls.all()), default=0)
         done = subprocess.run(
-            ["pulumi", command, *arguments, "--stack", STACK, "--non-interactive", "--color=never"],
+            [
+                "pulumi",
+                command,
+                *arguments,
+                "--stack",
+                self.stack,
+                "--non-interactive",
+                "--color=never",
+            ],
             cwd=self.folder,
             env=self.environment | environment,
             capture_output=True,
@@ -232,7 +252,7 @@ class Engine:
     @property
     def state(self) -> dict[str, Any]:
         """The state as the backend has it."""
-        file = self.folder / "backend" / ".pulumi" / "stacks" / self._name / f"{STACK}.json"
+        file = self.folder / "backend" / ".pulumi" / "stacks" / self._name / f"{self.stack}.json"
         state: dict[str, Any] = json.loads(file.read_text())
         return state["checkpoint"]["latest"] or {}
 

@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    text = "\n\n".join(_section(one) for one in _removed_since(args.since, project_here()))
+    text = "\n\n".join(_section(stack) for stack in _removed_since(args.since, project_here()))
     print(text, end="\n" if text else "")
     if text and args.into:
         _write(Path(args.into), text)
@@ -56,15 +56,15 @@ def _removed_since(commit: str, project: Project) -> Sequence[RemovedStack]:
     for name in removed:
         file = str(project.folder / name)
         before[file] = read_bytes(content_at(commit, name, project.folder), file, os.environ)
-    owners = {one.perspective.owner for one in before.values() if isinstance(one, Stack)}
+    owners = {stack.perspective.owner for stack in before.values() if isinstance(stack, Stack)}
     files = [path for path in project.stack_files() if stack_of(path)]
     now = [read_stack(path, os.environ, owners) for path in files]
     added = added_since(commit, pattern, project.folder)
     return removed_stacks(
         before,
-        [one for one in now if isinstance(one, Stack)],
+        [stack for stack in now if isinstance(stack, Stack)],
         added={str(project.folder / name) for name in added},
-        unknown=[one for one in now if isinstance(one, str)],
+        unknown=[reason for reason in now if isinstance(reason, str)],
     )
 
 
@@ -106,7 +106,7 @@ def _moved(removed: RemovedStack) -> Iterator[str]:
     yield f"""\
 **Its file is removed, and other stacks declare its deliveries now.** Do not destroy stack
 {escaped(removed.name)}: that would close what they declare open."""
-    yield _listed([str(one) for one in removed.claims])
+    yield _listed([str(claim) for claim in removed.claims])
     if removed.unclaimed:
         yield f"""\
 No other stack declares {counted(len(removed.unclaimed), "delivery")} open, and nothing closes what
@@ -145,7 +145,7 @@ def _listed(lines: Sequence[str]) -> str:
 
 
 def _names(keys: Sequence[DeliveryKey]) -> str:
-    shown = [f"{escaped(one.product)}/{escaped(one.log_word)}" for one in keys[:SHOWN]]
+    shown = [f"{escaped(key.product)}/{escaped(key.log_word)}" for key in keys[:SHOWN]]
     more = len(keys) - len(shown)
     return ", ".join([*shown, f"and {more} more"] if more else shown)
 

@@ -7,14 +7,20 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from cloud_siem.api import Api
 from cloud_siem.cli.exitcodes import ExitCode
-from cloud_siem.errors import PlanError, RefusedError, StackError
+from cloud_siem.errors import CloudSiemError, PlanError, RefusedError, StackError
 from cloud_siem.jsontext import parsed
+from cloud_siem.model import Perspective, Snapshot
 from cloud_siem.report.as_markdown import escaped
 from cloud_siem.report.writing import write_text
 from cloud_siem.review import Change, Effect, Review, review_plan
+from cloud_siem.session import Session
+from cloud_siem.settings import Settings
+from cloud_siem.wording import counted
 
 _STDIN = "-"
 _CLOSES, _REFUSED = "closes", "refused"
@@ -73,11 +79,25 @@ def _target(text: str) -> tuple[str, str]:
 def _reviewed(plan: str) -> Review:
     """The review; what a guard rail refused, or what failed, is told in every format, too."""
     try:
-        return review_plan(_read(plan), os.environ)
+        return review_plan(_read(plan), os.environ, _look)
     except RefusedError as error:
         return Review.of_refused(error)
     except (PlanError, StackError) as error:
         return Review.of_failed(str(error))
+
+
+def _look(perspective: Perspective, settings: Settings) -> Snapshot | None:
+    """What the account shows, where this shell has credentials of it."""
+    # The plan comes with the pull request. Where the signed call goes is for this shell to say.
+    given = Settings.read({}, os.environ)
+    own = replace(
+        settings, own_endpoint=given.own_endpoint, own_sts_endpoint=given.own_sts_endpoint
+    )
+    try:
+        return Session(Api(settings=own, perspective=perspective)).look()
+    except CloudSiemError as error:
+        print(f"cloud-siem: the account was not read: {error}", file=sys.stderr)
+        return None
 
 
 def _read(name: str) -> object:
@@ -101,10 +121,18 @@ def _headline(review: Review) -> str:
     if review.failure:
         return "The preview failed: what would open or close is not known."
     if review.refusal and not review.changes:
-        return "A guard rail refuses the preview."
+        return "A guardrail refuses the preview."
     counts = [(len(review.of(effect)), effect.value) for effect in Effect]
     told = ", ".join(f"{number} {_plural(number, word)}" for number, word in counts if number)
-    return f"{told}." if told else "Nothing opens, and nothing closes."
+    return f"{told}{_logs(review)}." if told else "Nothing opens, and nothing closes."
+
+
+def _logs(review: Review) -> str:
+    """How many logs the closing entries are, where that is not the same number."""
+    entries = len(review.of(Effect.CLOSES))
+    if review.logs is None:
+        return " (all logs of a product among them: the number of logs is not known)"
+    return f" ({counted(review.logs, 'log')})" if review.logs != entries else ""
 
 
 def _plural(number: int, word: str) -> str:
@@ -122,20 +150,22 @@ def _text(review: Review, stack: str) -> str:
     lines = [f"{stack}: {_headline(review)}" if stack else _headline(review)]
     lines += [f"  {line}" for change in review.changes for line in _lines(change)]
     lines += [one for one in (_dark(review), _verdict(review), review.failure) if one]
+    if undo := _undo(review):
+        lines += [_UNDO, *(f"  {line}" for line in undo)]
     return "\n".join(lines)
 
 
 def _lines(change: Change) -> Iterator[str]:
     adopted = " (open before this stack had it)" if change.adopted else ""
     yield f"{change.sentence}{adopted}"
-    if change.undo:
-        yield f"    undo: {change.undo}"
 
 
 def _verdict(review: Review) -> str:
     if review.refusal:
         return f"Refused: {review.refusal}"
-    return "Within the close limit." if review.of(Effect.CLOSES) else ""
+    if review.unknown:
+        return review.unknown
+    return "The guardrails allow it." if review.of(Effect.CLOSES) else ""
 
 
 def _markdown(review: Review, stack: str) -> str:
@@ -146,7 +176,8 @@ def _markdown(review: Review, stack: str) -> str:
     parts += [escaped(one) for one in (_dark(review), _verdict(review), review.failure) if one]
     if closing:
         rows = [_row(one) for one in closing]
-        parts.append("\n".join(["| closes | why | undo |", "|---|---|---|", *rows]))
+        parts.append("\n".join(["| closes | why |", "|---|---|", *rows]))
+        parts.append("\n".join([_UNDO, "", "```yaml", *_undo(review), "```"]))
     others = [one for one in review.changes if one not in closing]
     if others:
         listed = "\n".join(f"- {escaped(one.sentence)}" for one in others)
@@ -156,8 +187,17 @@ def _markdown(review: Review, stack: str) -> str:
 
 def _row(change: Change) -> str:
     adopted = " (open before this stack had it)" if change.adopted else ""
-    cells = (change.key.name, f"{change.why}{adopted}", change.undo)
+    cells = (change.key.name, f"{change.why}{adopted}")
     return f"| {' | '.join(escaped(cell) for cell in cells)} |"
+
+
+_UNDO = "To undo it, replace these products below `cloud-siem:deliveries` by:"
+
+
+def _undo(review: Review) -> list[str]:
+    """The products of the stack file as they were; each once."""
+    blocks = dict.fromkeys(change.undo for change in review.of(Effect.CLOSES))
+    return [line for block in blocks for line in block.splitlines()]
 
 
 def as_json(review: Review, stack: str) -> str:
@@ -177,6 +217,8 @@ def as_json(review: Review, stack: str) -> str:
         "changes": changes,
         "dark": list(review.dark),
         "refusal": review.refusal or None,
+        "logs": review.logs,
+        "unknown": review.unknown or None,
         "codes": [code.value for code in review.codes],
         "failure": review.failure or None,
     }

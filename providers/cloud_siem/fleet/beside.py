@@ -49,7 +49,7 @@ class Beside:
 
     def of(self, own: str, accounts: Collection[str]) -> Mapping[str, str]:
         """The texts that may be about one of these accounts, without the one named ``own``."""
-        names = self.anybody.union(*(self.about.get(one, frozenset()) for one in accounts))
+        names = self.anybody.union(*(self.about.get(account, frozenset()) for account in accounts))
         return {name: self.texts[name] for name in sorted(names - {own})}
 
 

@@ -20,10 +20,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from cloud_siem import program
+from cloud_siem.errors import CloudSiemError
 from cloud_siem.fleet import need, paces, rails
 from cloud_siem.fleet.beside import Beside
 from cloud_siem.fleet.executing import Workers, execute
@@ -31,7 +33,7 @@ from cloud_siem.fleet.need import Need
 from cloud_siem.fleet.records import Records
 from cloud_siem.fleet.rollup import Rollup
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task, portable
-from cloud_siem.model import State
+from cloud_siem.model import Snapshot, State
 from cloud_siem.origin import commit_of
 from cloud_siem.project import Project
 from cloud_siem.report.writing import replace_file
@@ -223,10 +225,17 @@ class Fleet:
         for result in done:
             told = result
             if operation is Operation.PREVIEW:
-                told = rails.reviewed_result(result, self._stacks[result.stack].settings)
+                stack = self._stacks[result.stack]
+                look = partial(self._look, stack)
+                told = rails.reviewed_result(result, stack.settings, look)
             self._keep_text(told)
             self._watch.done(told)
             yield told
+
+    def _look(self, stack: Stack, *_of_plan: object) -> Snapshot | None:
+        with suppress(CloudSiemError):  # the preview has read it; without it the entries count
+            return self._survey.look(stack)
+        return None
 
     def _task(
         self, operation: Operation, stack: str, plan: bytes, rate: float, beside: Beside
