@@ -157,7 +157,7 @@ def _reviewed(steps: Sequence[_Step], settings: Settings, look: Look) -> Review:
         refusals += _of_destroy(ended, after, snapshot, settings)
     return Review(
         changes=tuple(changes),
-        dark=tuple(sorted({key.product for key in closing} - _still_open(after))),
+        dark=tuple(sorted({key.product for key in closing} - _still_open(after, changes))),
         logs=_log_count(closing, snapshot),
         refusal="\n".join(map(str, refusals)),
         codes=tuple(dict.fromkeys(refusal.code for refusal in refusals)),
@@ -272,8 +272,13 @@ def _declarations(
     )
 
 
-def _still_open(after: Iterable[Delivery]) -> set[str]:
-    return {one.key.product for one in after if one.state is State.OPEN}
+def _still_open(after: Iterable[Delivery], changes: Iterable[Change]) -> set[str]:
+    """The products of which something stays open: what is declared, kept or released."""
+    left = {change.key.product for change in changes if change.effect in _LEFT_OPEN}
+    return left | {one.key.product for one in after if one.state is State.OPEN}
+
+
+_LEFT_OPEN = (Effect.KEPT, Effect.RELEASED)
 
 
 def _with_undo(change: Change, before: Sequence[Delivery], after: Sequence[Delivery]) -> Change:
