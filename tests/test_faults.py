@@ -81,7 +81,8 @@ SITES = {
 }
 
 FAULTS: dict[str, dict[str, Any]] = {
-    **{kind.value: {"kind": kind} for kind in Kind},
+    # Calls that meet are not struck; what closes beside a call is not seen at the call.
+    **{kind.value: {"kind": kind} for kind in Kind if kind not in (Kind.COLLATERAL, Kind.MEET)},
     "slow_drip": {"kind": "slow_drip", "seconds": 0.02},
     "hang": {"kind": "hang", "seconds": 0.02},
     "http429 after 2 s": {"kind": "http429", "retry_after": 2},

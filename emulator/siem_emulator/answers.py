@@ -11,13 +11,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from . import errors
+from .catalog import Place
 from .faults import Kind, Rule
+from .state import Panel
 
 JSON = "application/json;charset=utf-8"
 
 PORTAL = b"""<!DOCTYPE html>
 <html><head><title>Sign in</title></head><body><h1>Please sign in to the network</h1></body></html>
 """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collateral:
+    """Logs that the service closes by itself because of a call."""
+
+    cause: int
+    """The number of the call."""
+    panels: tuple[Panel, ...]
+    places: tuple[Place, ...]
+    delay: float
+    """Seconds from the call's own close to this."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +48,8 @@ class Answer:
     changed: int = 0
     damage: Rule | None = None
     """The fault that strikes the connection while this is sent."""
+    collateral: Collateral | None = None
+    """What the service closes by itself because of the call, now or later."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ by `command.py` for a process of its own and by `server.py` for a thread in a te
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import AsyncIterator
@@ -18,15 +19,19 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from . import control, damage
-from .answers import Answer, Origin
+from .answers import Answer, Collateral, Origin
 from .client import is_loopback
 from .control import PREFIX, Ask, Reply
 from .errors import InternalError
+from .faults import Meeting
 from .service import Arrival, Service
 from .wire import Call
 
 GRACE_S = 0.1
 """How long calls in flight may take when the server stops; a hanging one would take forever."""
+
+MEETING_LOOK_S = 0.005
+"""How often a call that waits for others looks whether they have arrived."""
 
 BACKLOG = 1024
 """Connections that may wait to be accepted: async SDK clients open one per call."""
@@ -82,7 +87,8 @@ async def serve(
         raise NotLoopbackError(f"The emulator listens on loopback only, not on {host}.")
     # The name may stand for two addresses, and two free ports would be two different ones.
     host = "127.0.0.1" if host == "localhost" else host
-    server = web.Server(partial(_handle, service), access_log=None, logger=_LOGGER)
+    later: set[asyncio.Task[None]] = set()
+    server = web.Server(partial(_handle, service, later), access_log=None, logger=_LOGGER)
     runner = web.ServerRunner(server, shutdown_timeout=GRACE_S)
     await runner.setup()
     try:
@@ -92,29 +98,61 @@ async def serve(
         yield Address(bound[0], bound[1], tls=tls is not None)
     finally:
         await runner.cleanup()
+        for task in later:
+            task.cancel()
+        await asyncio.gather(*later, return_exceptions=True)
 
 
-async def _handle(service: Service, request: web.BaseRequest) -> web.StreamResponse:
+async def _handle(
+    service: Service, later: set[asyncio.Task[None]], request: web.BaseRequest
+) -> web.StreamResponse:
     if request.raw_path.startswith(PREFIX):
         return await _control(service, request)
 
-    return await _api(service, request)
+    return await _api(service, later, request)
 
 
 # --- the API -------------------------------------------------------------------------------------
 
 
-async def _api(service: Service, request: web.BaseRequest) -> web.StreamResponse:
+async def _api(
+    service: Service, later: set[asyncio.Task[None]], request: web.BaseRequest
+) -> web.StreamResponse:
     arrival = service.arrive(await _call(request))
+    if arrival.rule and arrival.meeting:
+        await _meet(arrival.meeting, seconds=arrival.rule.seconds)
     half_s = service.settings.latency_ms / 2000
     if half_s:
         await asyncio.sleep(half_s)
     answer = await _answer(service, arrival)
+    if answer.collateral and answer.collateral.delay:
+        task = asyncio.create_task(_close_later(service, answer.collateral))
+        later.add(task)
+        task.add_done_callback(later.discard)
     if half_s:
         await asyncio.sleep(half_s)
     service.finish(arrival, answer)
 
     return await _send(request, answer)
+
+
+async def _meet(meeting: Meeting, *, seconds: float) -> None:
+    """Wait until all calls of a meeting have arrived, but not for ever."""
+    until = asyncio.get_running_loop().time() + seconds
+    # Rules are cleared from any thread, so this looks from time to time.
+    while not meeting.is_over and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
+        await asyncio.sleep(MEETING_LOOK_S)
+    meeting.leave()
+
+
+async def _close_later(service: Service, collateral: Collateral) -> None:
+    resets = service.resets
+    await asyncio.sleep(collateral.delay)
+    if service.resets == resets and service.close_collateral(collateral):
+        with contextlib.suppress(
+            OSError
+        ):  # nobody waits for an answer; the next commit tries again
+            await asyncio.to_thread(service.commit)
 
 
 async def _call(request: web.BaseRequest) -> Call:

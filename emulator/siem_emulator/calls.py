@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -39,7 +39,7 @@ class Received:
     changed: int = 0
     """How many logs it switched that were not so before."""
     fault: str = ""
-    """The kind of fault that struck it."""
+    """The kind of fault that struck it; what a fault switched is a `SideEffect`, not `changed`."""
 
     @property
     def product(self) -> str:
@@ -49,6 +49,24 @@ class Received:
     def log(self) -> str:
         """The log code; empty where the call was about the whole product."""
         return self.parameters.get("LogCode", "")
+
+    def to_mapping(self) -> dict[str, object]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideEffect:
+    """A log that the service closed by itself: no call and no person named it."""
+
+    time: float
+    cause: int
+    """The number of the call that it followed from."""
+    account: str
+    """Whose switch it is."""
+    region: str
+    view: str
+    product: str
+    log: str
 
     def to_mapping(self) -> dict[str, object]:
         return dataclasses.asdict(self)
@@ -70,7 +88,7 @@ class Counts:
 
 
 class CallLog:
-    """The last calls, and counters of all."""
+    """The last calls, counters of all, and what the service did by itself in between."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
@@ -82,6 +100,7 @@ class CallLog:
         """Forget all calls; numbers go on, so that `since` stays true."""
         with self._lock:
             self._calls: dict[int, Received] = {}
+            self._effects: deque[SideEffect] = deque(maxlen=self._kept)
             self._actions: Counter[str] = Counter()
             self._codes: Counter[str] = Counter()
             self._accounts: Counter[str] = Counter()
@@ -112,6 +131,16 @@ class CallLog:
             self._codes[_outcome(received)] += 1
             self._accounts[received.account] += 1
             self._changed += received.changed
+
+    def affected(self, effect: SideEffect) -> None:
+        """Write down what the service did by itself."""
+        with self._lock:
+            self._effects.append(effect)
+
+    def effects(self) -> list[SideEffect]:
+        """What the service did by itself, oldest first."""
+        with self._lock:
+            return list(self._effects)
 
     def all(self, *, action: str | None = None, since: int = 0) -> list[Received]:
         """The calls kept, oldest first; of one action, and with numbers above `since`."""

@@ -35,6 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _client_verb(verbs, "reset", reset, "be as at the start: state, settings, faults, calls")
     _configure_faults(_client_verb(verbs, "faults", faults, "what goes wrong on purpose"))
     _configure_calls(_client_verb(verbs, "calls", calls, "the calls received so far"))
+    _configure_effects(
+        _client_verb(verbs, "effects", effects, "what the service closed by itself, by a fault")
+    )
     _configure_state(_client_verb(verbs, "state", state, "what is open"))
 
 
@@ -125,6 +128,10 @@ def _configure_calls(parser: argparse.ArgumentParser) -> None:
     add("--counts", action="store_true", help="numbers only")
     add("--json", action="store_true", help="for programs")
     add("--clear", action="store_true", help="forget all calls")
+
+
+def _configure_effects(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _configure_state(parser: argparse.ArgumentParser) -> None:
@@ -239,6 +246,13 @@ def calls(args: argparse.Namespace) -> int:
     return OK
 
 
+def effects(args: argparse.Namespace) -> int:
+    """Show what the service closed by itself."""
+    _show(args, _client(args).get("effects"), _effects_table)
+
+    return OK
+
+
 def state(args: argparse.Namespace) -> int:
     """Show all accounts in numbers, or the logs of one."""
     panel = _panel(args)
@@ -345,6 +359,23 @@ def _calls_table(value: Iterable[Mapping[str, Any]]) -> str:
             "REQUEST ID",
         ),
         (_call_row(each) for each in value),
+    )
+
+
+def _effects_table(value: Iterable[Mapping[str, Any]]) -> str:
+    return _table(
+        ("TIME (UTC)", "AFTER CALL", "ACCOUNT", "REGION", "VIEW", "CLOSED"),
+        (
+            (
+                time.strftime("%H:%M:%S", time.gmtime(each["time"])),
+                each["cause"],
+                each["account"],
+                each["region"],
+                each["view"],
+                f"{each['product']}/{each['log']}",
+            )
+            for each in value
+        ),
     )
 
 

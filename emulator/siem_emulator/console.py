@@ -10,7 +10,7 @@ import html
 import time
 from collections.abc import Iterable
 
-from .calls import Received
+from .calls import Received, SideEffect
 from .service import Service
 from .state import Panel
 from .world import Account, Region, View
@@ -68,6 +68,7 @@ def page(service: Service, *, account: str = "") -> str:
         _accounts(service),
         _deliveries(service, known),
         _calls(service.calls.all()[-LAST_CALLS:]),
+        _effects(service.calls.effects()[-LAST_CALLS:]),
     )
 
     return "<!DOCTYPE html>\n" + element("html", head, body, lang="en")
@@ -150,4 +151,22 @@ def _call_row(call: Received) -> Html:
         element("span", code, class_="failed") if call.code or call.fault else code,
         call.request_id,
         call.user_agent,
+    )
+
+
+def _effects(effects: Iterable[SideEffect]) -> Html:
+    return _table(
+        "Closed by the service itself, newest first",
+        ("time (UTC)", "after call no.", "account", "region", "view", "log"),
+        (
+            _row(
+                time.strftime("%H:%M:%S", time.gmtime(effect.time)),
+                str(effect.cause),
+                effect.account,
+                effect.region,
+                effect.view,
+                f"{effect.product}/{effect.log}",
+            )
+            for effect in reversed(list(effects))
+        ),
     )

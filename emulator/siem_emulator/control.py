@@ -263,6 +263,13 @@ def _calls(service: Service, ask: Ask) -> Reply:
     return _json([each.to_mapping() for each in calls])
 
 
+def _effects(service: Service, ask: Ask) -> Reply:
+    """What the service switched by itself, oldest first."""
+    del ask
+
+    return _json([each.to_mapping() for each in service.calls.effects()])
+
+
 # --- acting --------------------------------------------------------------------------------------
 
 
@@ -274,7 +281,7 @@ def _switch(service: Service, ask: Ask) -> Reply:
     if state not in ("open", "closed"):
         raise FieldError(f"state is open or closed, not {state}.")
 
-    return _json({"changed": service.state.switch(panel, places, opened=state == "open")})
+    return _json({"changed": len(service.state.switch(panel, places, opened=state == "open"))})
 
 
 def _reset(service: Service, ask: Ask) -> Reply:
@@ -303,8 +310,7 @@ def _add_faults(service: Service, ask: Ask) -> Reply:
     rules = value if isinstance(value, list) else [value]
     if not all(isinstance(rule, dict) for rule in rules):
         raise FieldError("A fault rule is a JSON object.")
-    for rule in [Rule.from_mapping(rule) for rule in rules]:
-        service.faults.add(rule)
+    service.add_faults(Rule.from_mapping(rule) for rule in rules)
 
     return _list_faults(service, ask)
 
@@ -438,6 +444,7 @@ _CALLS: Mapping[str, Mapping[str, _Call]] = {
     "health": {"GET": _health},
     "state": {"GET": _state},
     "calls": {"GET": _calls, "DELETE": _clear_calls},
+    "effects": {"GET": _effects},
     "faults": {"GET": _list_faults, "POST": _add_faults, "DELETE": _clear_faults},
     "settings": {"GET": _show_settings, "POST": _set_settings},
     "switch": {"POST": _switch},

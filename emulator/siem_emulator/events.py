@@ -22,6 +22,8 @@ class Switched:
     view: str
     places: tuple[Place, ...]
     opened: bool
+    by_service: bool = False
+    """Whether the service did it by itself: no call and no person named these logs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

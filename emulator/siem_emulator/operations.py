@@ -56,6 +56,8 @@ class Outcome:
 
     body: Body
     changed: int = 0
+    panels: tuple[Panel, ...] = ()
+    """Whose switches a write was about."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -288,10 +290,10 @@ def _write(context: Context, *, opened: bool) -> Outcome:
         if not opened and all(_all_closed(context.state, panel, places) for panel in whose.panels):
             return _repeated_close(context.settings)
         changed = sum(
-            context.state.switch(panel, operable, opened=opened) for panel in whose.panels
+            len(context.state.switch(panel, operable, opened=opened)) for panel in whose.panels
         )
 
-    return Outcome(body={"Data": True}, changed=changed)
+    return Outcome(body={"Data": True}, changed=changed, panels=whose.panels)
 
 
 def _places(context: Context, product: Product) -> list[Place]:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .app import Address, serve
-from .calls import KEPT, CallLog, Counts, Received
+from .calls import KEPT, CallLog, Counts, Received, SideEffect
 from .catalog import EVERY_LOG, Place
 from .control import Ask, reply
 from .faults import Faults, Rule
@@ -152,6 +152,10 @@ class EmulatorServer:
         """The calls of one action, oldest first."""
         return self.calls.all(action=action, since=since)
 
+    def effects(self) -> list[SideEffect]:
+        """What the service switched by itself, oldest first: the fault `collateral`."""
+        return self.calls.effects()
+
     def counts(self) -> Counts:
         return self.calls.counts()
 
@@ -161,7 +165,7 @@ class EmulatorServer:
 
     def fault(self, kind: str, **rule: Any) -> None:
         """Script a fault, e.g. `fault("internal_error", action="OpenDelivery", times=2)`."""
-        self.faults.add(Rule.from_mapping({"kind": kind, **rule}))
+        self.service.add_faults([Rule.from_mapping({"kind": kind, **rule})])
 
     def switch(
         self,

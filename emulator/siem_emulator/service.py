@@ -14,14 +14,14 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from . import errors, identity, operations, signature
-from .answers import Answer, Origin
-from .calls import KEPT, CallLog, Received
+from .answers import Answer, Collateral, Origin
+from .calls import KEPT, CallLog, Received, SideEffect
 from .events import Reset, SessionsEnded
-from .faults import Faults, Kind, Rule
+from .faults import FaultError, Faults, Kind, Meeting, Rule
 from .journal import Journal
 from .operations import Operation, Outcome
 from .ram import Verdict
@@ -41,6 +41,8 @@ class Arrival:
     call: Call
     received: Received
     rule: Rule | None
+    meeting: Meeting | None = None
+    """The calls that this one waits for before it is answered."""
 
 
 class Service:
@@ -66,6 +68,8 @@ class Service:
         """How many kept events meant nothing in this world."""
         self._nonces = signature.Nonces(self.now)
         self._settings_lock = threading.Lock()
+        self.resets = 0
+        """How often everything was set back: what was to come later before, does not come."""
 
     def now(self) -> float:
         """Seconds since 1970 on the service's own clock."""
@@ -77,8 +81,22 @@ class Service:
         with self._settings_lock:
             self.settings = self.settings.with_changes(changes)
 
+    def add_faults(self, rules: Iterable[Rule]) -> None:
+        """Put rules in force: all of them, or none if one names a log that does not exist.
+
+        Raises:
+            FaultError: A rule closes logs that this world does not have.
+        """
+        added = list(rules)
+        for rule in added:
+            if unknown := rule.unknown_closes(self.world.catalog.places):
+                raise FaultError(f"There is no log {', '.join(unknown)}.")
+        for rule in added:
+            self.faults.add(rule)
+
     def reset(self) -> None:
         """Be as at the start: state, settings, faults and calls."""
+        self.resets += 1
         self.state.do(Reset())
         self.settings = self.at_start
         self.faults.clear()
@@ -97,9 +115,10 @@ class Service:
     # --- the four steps --------------------------------------------------------------------------
 
     def arrive(self, call: Call) -> Arrival:
-        rule = self.faults.pick(
+        strike = self.faults.pick(
             call.action, call.parameters, lambda: identity.account_of(call, self.state)
         )
+        rule = strike.rule if strike else None
         received = self.calls.arrived(
             Received(
                 seq=self.calls.next_number(),
@@ -114,20 +133,40 @@ class Service:
             )
         )
 
-        return Arrival(call, received, rule)
+        return Arrival(call, received, rule, strike.meeting if strike else None)
 
     def answer(self, arrival: Arrival) -> Answer:
-        call, rule = arrival.call, arrival.rule
+        call, rule, seq = arrival.call, arrival.rule, arrival.received.seq
         origin = Origin(
             host=call.headers.get("host", ""),
             product=operations.PRODUCTS.get(call.version, operations.PRODUCTS[operations.SIEM]),
         )
         if rule is None:
-            return self._act(call, origin)
+            return self._act(call, origin, seq)
         if not rule.lets_act:
             return dataclasses.replace(origin.fault(rule), damage=rule)
 
-        return _struck(rule, origin, self._act(call, origin, rule))
+        return _struck(rule, origin, self._act(call, origin, seq, rule))
+
+    def close_collateral(self, collateral: Collateral) -> bool:
+        """Close what the service closes by itself; returns whether anything was open."""
+        closed = [
+            (panel, place)
+            for panel in collateral.panels
+            for place in self.state.switch(panel, collateral.places, opened=False, by_service=True)
+        ]
+        for panel, (product, log) in closed:
+            self.calls.affected(
+                SideEffect(
+                    time=time.time(),
+                    cause=collateral.cause,
+                    product=product,
+                    log=log,
+                    **panel._asdict(),
+                )
+            )
+
+        return bool(closed)
 
     def finish(self, arrival: Arrival, answer: Answer) -> None:
         self.calls.answered(
@@ -155,7 +194,7 @@ class Service:
 
         return forgotten
 
-    def _act(self, call: Call, origin: Origin, rule: Rule | None = None) -> Answer:
+    def _act(self, call: Call, origin: Origin, seq: int, rule: Rule | None = None) -> Answer:
         """Authenticate, authorize, and run the operation; whatever happens is an answer."""
         try:
             operation = _operation(call)
@@ -165,7 +204,24 @@ class Service:
         except errors.CloudError as error:
             return origin.error(error)
 
-        return origin.success(outcome.body, session=principal.session, changed=outcome.changed)
+        answer = origin.success(outcome.body, session=principal.session, changed=outcome.changed)
+        if rule is None or rule.kind is not Kind.COLLATERAL or not outcome.changed:
+            return answer
+        collateral = self._collateral(call, rule, outcome, seq)
+        if not collateral.delay:
+            self.close_collateral(collateral)
+
+        return dataclasses.replace(answer, collateral=collateral)
+
+    def _collateral(self, call: Call, rule: Rule, outcome: Outcome, seq: int) -> Collateral:
+        product = call.parameters.get("ProductCode", "")
+
+        return Collateral(
+            cause=seq,
+            panels=outcome.panels,
+            places=rule.collateral(product, self.world.catalog.places),
+            delay=rule.delay,
+        )
 
     def _authenticate(self, call: Call) -> identity.Principal:
         now = self.now()

@@ -144,8 +144,10 @@ class State:
 
     # --- writing ---------------------------------------------------------------------------------
 
-    def switch(self, panel: Panel, places: Iterable[Place], *, opened: bool) -> int:
-        """Open or close some logs; how many of them were not so before."""
+    def switch(
+        self, panel: Panel, places: Iterable[Place], *, opened: bool, by_service: bool = False
+    ) -> tuple[Place, ...]:
+        """Open or close some logs; returns those that were not so before."""
         with self.lock:
             switches = self._switches(panel)
             odd = tuple(place for place in places if switches.now[place] is not opened)
@@ -157,10 +159,11 @@ class State:
                         view=panel.view,
                         places=odd,
                         opened=opened,
+                        by_service=by_service,
                     )
                 )
 
-            return len(odd)
+            return odd
 
     def set_policy(self, key: Key, policy: Policy) -> None:
         self.make_key(dataclasses.replace(key, policy=policy))

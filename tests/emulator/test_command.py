@@ -115,6 +115,26 @@ def test_calls_are_json_for_programs(
     assert here.counts().total == 0
 
 
+def test_effects_are_a_table_and_json(
+    here: EmulatorServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.switch("sas", state="open")
+    rule = {"kind": "collateral", "closes": ["sas/cloud_siem_aegis_dns"]}
+    assert run("faults", "add", json.dumps(rule)) == 0
+    client.call("CloseDelivery", **PROC)
+    capsys.readouterr()
+
+    assert run("effects") == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split() == ["TIME", "(UTC)", "AFTER", "CALL", "ACCOUNT", "REGION", "VIEW", "CLOSED"]
+    assert row.split()[1:] == [
+        "1", "1130916744880000", "cn-hangzhou", "account", "sas/cloud_siem_aegis_dns"
+    ]  # fmt: skip
+    assert run("effects", "--json") == 0
+    (effect,) = json.loads(capsys.readouterr().out)
+    assert (effect["cause"], effect["log"]) == (1, "cloud_siem_aegis_dns")
+
+
 def test_a_terminal_does_not_obey_what_callers_sent(
     here: EmulatorServer, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,181 @@ def test_hang_does_not_answer(siem: EmulatorServer, client: Client) -> None:
     assert not siem.status(*PLACE)
 
 
+OTHERS = [("sas", "cloud_siem_aegis_dns"), ("waf", "cloud_siem_waf_flow")]
+
+
+def open_three(siem: EmulatorServer) -> None:
+    for place in (PLACE, *OTHERS):
+        siem.switch(*place, state="open")
+
+
+@pytest.mark.parametrize(
+    ("closes", "closed"),
+    [
+        (None, OTHERS[:1]),
+        (["sas/*"], OTHERS[:1]),
+        (["waf/cloud_siem_waf_flow"], OTHERS[1:]),
+        (["waf/*", "sas/*"], OTHERS),
+        (["actiontrail/*"], [("actiontrail", "cloud_siem_trail_actiontrail")]),
+    ],
+)
+def test_collateral_closes_other_logs_as_the_services_own_doing(
+    siem: EmulatorServer,
+    client: Client,
+    closes: list[str] | None,
+    closed: list[tuple[str, str]],
+) -> None:
+    open_three(siem)
+    before = siem.open_logs()
+    siem.fault("collateral", **({} if closes is None else {"closes": closes}))
+
+    assert client.call("CloseDelivery", **PROC).data is True
+    assert siem.open_logs() == before - {PLACE, *closed}
+    (call,) = siem.calls.all()
+    assert (call.changed, call.fault) == (1, "collateral"), "the call closed one log"
+    assert siem.counts().changed == 1
+    effects = siem.effects()
+    assert sorted((each.product, each.log) for each in effects) == sorted(closed)
+    assert {(each.cause, each.account, each.region, each.view) for each in effects} == {
+        (call.seq, "1130916744880000", "cn-hangzhou", "account")
+    }
+
+
+def test_collateral_may_come_later(siem: EmulatorServer, client: Client) -> None:
+    """The call is answered first: what follows is seen by a later look only."""
+    open_three(siem)
+    siem.fault("collateral", closes=["waf/*"], delay=0.2)
+    start = time.monotonic()
+    client.call("CloseDelivery", **PROC)
+
+    assert siem.status(*OTHERS[1])
+    assert siem.effects() == []
+    while siem.status(*OTHERS[1]):
+        assert time.monotonic() - start < 10
+        time.sleep(0.005)
+    assert time.monotonic() - start >= 0.2
+    assert [each.product for each in siem.effects()] == ["waf"]
+
+
+def test_collateral_that_is_due_after_a_reset_does_not_come(
+    siem: EmulatorServer, client: Client
+) -> None:
+    open_three(siem)
+    siem.fault("collateral", closes=["*/*"], delay=0.1)
+    client.call("CloseDelivery", **PROC)
+    siem.reset()
+    at_start = siem.open_logs()
+    time.sleep(0.3)
+
+    assert siem.open_logs() == at_start
+    assert siem.effects() == []
+
+
+def test_collateral_follows_only_a_call_that_closes_something(
+    siem: EmulatorServer, client: Client
+) -> None:
+    open_three(siem)
+    siem.control("operable", product="sas", operable=False)
+    siem.fault("collateral", closes=["waf/*"])
+
+    client.call("OpenDelivery", ProductCode="nas")
+    client.call("ListDelivery")
+    assert client.call("CloseDelivery", **PROC).data is False
+    assert client.call("CloseDelivery", ProductCode="rds").data is True, "closed already"
+    assert siem.status(*OTHERS[1])
+    client.call("CloseDelivery", ProductCode="nas")
+    assert not siem.status(*OTHERS[1])
+
+
+def test_collateral_stays_in_the_view_of_the_call(siem: EmulatorServer, client: Client) -> None:
+    open_three(siem)
+    for place in (PLACE, OTHERS[1]):
+        siem.switch(*place, state="open", view="enterprise")
+    siem.fault("collateral", closes=["waf/*"])
+    client.call("CloseDelivery", **PROC, RoleType="1")
+
+    assert siem.status(*OTHERS[1])
+    assert not siem.status(*OTHERS[1], view="enterprise")
+
+
+def test_the_state_file_marks_collateral_and_keeps_it(tmp_path: Path) -> None:
+    with EmulatorServer(state_file=tmp_path / "state") as siem:
+        open_three(siem)
+        siem.fault("collateral", closes=["waf/*"])
+        key = siem.key()
+        Client(siem.host, key.id, key.secret).call("CloseDelivery", **PROC)
+        lines = [json.loads(line) for line in (tmp_path / "state").read_text().splitlines()]
+        after = siem.open_logs()
+
+    own = [fields["places"] for _, fields in lines if fields.get("by_service")]
+    assert own == [[list(OTHERS[1])]]
+    with EmulatorServer(state_file=tmp_path / "state") as siem:
+        assert siem.open_logs() == after
+
+
+def calls_at_once(client: Client, *actions: str) -> list[threading.Thread]:
+    """Calls in threads of their own, each started when the one before has arrived."""
+    threads = [
+        threading.Thread(target=client.call, args=(action,), kwargs=PROC) for action in actions
+    ]
+    for thread in threads:
+        thread.start()
+
+    return threads
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def test_calls_that_meet_do_not_act_before_all_have_arrived(
+    siem: EmulatorServer, client: Client
+) -> None:
+    """So that two updates can be made to race."""
+    siem.switch(*PLACE, state="open")
+    siem.fault("meet", action="CloseDelivery", times=2, seconds=60)
+    first = calls_at_once(client, "CloseDelivery")
+    wait_for(lambda: siem.counts().total == 1)
+    time.sleep(0.1)
+    assert siem.status(*PLACE), "the first waits"
+    assert client.call("ListDelivery").status == 200, "other calls do not"
+    second = calls_at_once(client, "CloseDelivery")
+    for thread in first + second:
+        thread.join(10)
+
+    assert [(call.status, call.fault) for call in siem.calls_of("CloseDelivery")] == [
+        (200, "meet"), (200, "meet")
+    ]  # fmt: skip
+    assert not siem.status(*PLACE)
+    assert [rule["met"] for rule in siem.faults.to_list()] == [1]
+
+
+def test_a_call_that_meets_nobody_acts_when_its_time_is_over(
+    siem: EmulatorServer, client: Client
+) -> None:
+    """And is not counted when the next ones meet."""
+    siem.fault("meet", action="OpenDelivery", seconds=0.1)
+    start = time.monotonic()
+    assert client.call("OpenDelivery", **PROC).data is True
+    assert time.monotonic() - start >= 0.1
+    assert client.call("OpenDelivery", **PROC).data is True
+    assert time.monotonic() - start >= 0.2, "the second waited for itself"
+    assert [rule["met"] for rule in siem.faults.to_list()] == [0]
+
+
+def test_clearing_the_faults_lets_waiting_calls_go_on(siem: EmulatorServer, client: Client) -> None:
+    siem.fault("meet", action="OpenDelivery", seconds=60)
+    (waiting,) = calls_at_once(client, "OpenDelivery")
+    wait_for(lambda: siem.counts().total == 1)
+    siem.faults.clear()
+    waiting.join(10)
+
+    assert siem.status(*PLACE)
+
+
 def test_a_hanging_call_does_not_keep_the_server_from_stopping(client: Client) -> None:
     with EmulatorServer() as siem:
         siem.fault("hang", seconds=3600)
@@ -315,9 +492,21 @@ def test_what_is_left_of_a_fault_can_be_seen(siem: EmulatorServer, client: Clien
         {"kind": "html", "match": "x"},
         {"kind": "html", "action": 1},
         {"kind": "html", "acts": "yes"},
+        {"kind": "collateral", "closes": "waf/*"},
+        {"kind": "collateral", "closes": ["waf"]},
+        {"kind": "collateral", "closes": ["waf/"]},
+        {"kind": "collateral", "delay": -1},
+        {"kind": "meet", "parties": 0},
+        {"kind": "meet", "parties": 1.5},
         *({"kind": kind, "acts": False} for kind in sorted(ACTS)),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused(rule: dict[str, Any]) -> None:
     with pytest.raises(FaultError):
         Rule.from_mapping(rule)
+
+
+def test_a_rule_that_closes_logs_which_do_not_exist_is_refused(siem: EmulatorServer) -> None:
+    with pytest.raises(FaultError):
+        siem.fault("collateral", closes=["waf/*", "waf/cloud_siem_waf_flwo"])
+    assert siem.faults.to_list() == []
