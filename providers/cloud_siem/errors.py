@@ -23,6 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from cloud_siem.wording import printable
+
 
 class CloudSiemError(Exception):
     """Any failure that a person can act on."""
@@ -58,14 +60,14 @@ class Reason:
     """What to do, e.g. ``write open or closed``."""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.sentence}" if self.place else self.sentence
+        return f"{printable(str(self.place))}: {self.sentence}" if self.place else self.sentence
 
     @property
     def sentence(self) -> str:
         """All but the place, e.g. ``cloud-siem:view: "admin" is no view (write account ...)``."""
         path = f"{' > '.join(self.path)}: " if self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{path}{self.message}{hint}"
+        return printable(f"{path}{self.message}{hint}")
 
     @property
     def order(self) -> tuple[str, int, int, tuple[str, ...], str]:

@@ -31,7 +31,7 @@ from cloud_siem.reach import Reached, reach
 from cloud_siem.settings import BY_CONFIG_KEY, Settings
 from cloud_siem.stack import Stack, build_stack
 from cloud_siem.stackfile import StackFile, read_stack_file
-from cloud_siem.wording import counted
+from cloud_siem.wording import counted, printable
 
 T = TypeVar("T")
 
@@ -197,9 +197,9 @@ def _as_text(checks: Sequence[Check]) -> str:
     width = max(len(one.name) for one in checks)
     lines = []
     for one in checks:
-        lines.append(f"{one.verdict.value:<8} {one.name:<{width}}  {one.said}")
+        lines.append(f"{one.verdict.value:<8} {one.name:<{width}}  {printable(one.said)}")
         if one.remedy:
-            lines.append(f"{'':<8} {'':<{width}}  -> {one.remedy}")
+            lines.append(f"{'':<8} {'':<{width}}  -> {printable(one.remedy)}")
     found = Counter(one.verdict for one in checks)
     problems = counted(found[Verdict.PROBLEM], "problem")
     return "\n".join([*lines, "", f"{problems}, {counted(found[Verdict.WARNING], 'warning')}"])

@@ -15,6 +15,7 @@ from cloud_siem.jsontext import parsed
 from cloud_siem.report.as_markdown import escaped
 from cloud_siem.report.writing import write_text
 from cloud_siem.review import Change, Effect, Review, review_plan
+from cloud_siem.wording import printable
 
 _STDIN = "-"
 _CLOSES, _REFUSED = "closes", "refused"
@@ -119,15 +120,20 @@ def _dark(review: Review) -> str:
 
 
 def _text(review: Review, stack: str) -> str:
-    lines = [f"{stack}: {_headline(review)}" if stack else _headline(review)]
+    lines = [f"{printable(stack)}: {_headline(review)}" if stack else _headline(review)]
     lines += [f"  {line}" for change in review.changes for line in _lines(change)]
-    lines += [one for one in (_dark(review), _verdict(review), review.failure) if one]
+    lines += [_hanging(one) for one in (_dark(review), _verdict(review), review.failure) if one]
     return "\n".join(lines)
+
+
+def _hanging(text: str) -> str:
+    """Lines of a diagnostic: those after the first cannot be taken for lines of the review."""
+    return "\n    ".join(printable(line) for line in text.splitlines())
 
 
 def _lines(change: Change) -> Iterator[str]:
     adopted = " (open before this stack had it)" if change.adopted else ""
-    yield f"{change.sentence}{adopted}"
+    yield printable(f"{change.sentence}{adopted}")
     if change.undo:
         yield f"    undo: {change.undo}"
 

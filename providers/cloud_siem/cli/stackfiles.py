@@ -9,6 +9,7 @@ from cloud_siem.catalog import did_you_mean
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.loading import name_of
 from cloud_siem.stack import Stack
+from cloud_siem.wording import printable
 
 FOLDER = "stacks"
 PATTERN = "Pulumi.*.yaml"
@@ -40,7 +41,10 @@ def file_of(stack: str) -> str:
     path = Path(FOLDER) / f"Pulumi.{stack}.yaml"
     if path.is_file():
         return str(path)
-    known = [Path(file).name.removeprefix("Pulumi.").removesuffix(".yaml") for file in all_files()]
+    known = [
+        printable(Path(file).name.removeprefix("Pulumi.").removesuffix(".yaml"))
+        for file in all_files()
+    ]
     hint = did_you_mean(stack, known) or f"there are: {', '.join(known)}"
     raise CloudSiemError(f"there is no stack {stack} ({FOLDER}/Pulumi.{stack}.yaml); {hint}")
 
