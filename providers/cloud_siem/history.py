@@ -40,8 +40,15 @@ def newest_of(branch: str, folder: Path) -> str:
     """
     hint = "the checkout needs its credentials for the remote `origin`"
     ref = f"refs/heads/{branch}"
-    output = _git(["ls-remote", "--exit-code", "origin", ref], folder, hint)
-    return output.split()[0]
+    output = _git(["ls-remote", "origin", ref], folder, hint)
+    # git compares the ends of names: a branch `a/refs/heads/main` is listed too.
+    lines = [line.split("\t") for line in output.splitlines()]
+    commits = [line[0] for line in lines if line[1:] == [ref]]
+    if not commits:
+        raise CloudSiemError(
+            f"the remote `origin` has no branch {branch} ({ref}): name the branch as git does"
+        )
+    return commits[0]
 
 
 def _git(arguments: Sequence[str], folder: Path, hint: str) -> str:

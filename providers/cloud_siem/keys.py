@@ -87,8 +87,9 @@ LOG_KEYS = ("state", "protect", "onRemove", "reason")
 
 CODE = r"[A-Za-z0-9_.-]{1,128}"
 """Product and log codes: wider than any seen, and never a character that an id or a URL minds."""
-STACK_NAME = r"[A-Za-z0-9_.-]{1,100}"
-"""The engine's own rule (sdk/go/common/tokens/stack_name.go, 3.259)."""
+STACK_NAME = r"(?!-)[A-Za-z0-9_.-]{1,100}"
+"""The engine's own rule (sdk/go/common/tokens/stack_name.go, 3.259), without names such as
+``--all``: a command takes them for options, in pipelines and by hand."""
 
 
 def keys_table() -> str:

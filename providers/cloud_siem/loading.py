@@ -170,6 +170,18 @@ def name_of(path: str | Path) -> str:
 
 def _name_faults(read: StackFile) -> Iterator[Reason]:
     if not name_of(read.path):
-        message = "the file's name is not that of a stack file"
-        hint = "the engine reads Pulumi.<stack>.yaml alone"
+        message, hint = explain_name(read.path)
         yield Reason(message=message, place=Place(file=read.path), hint=hint)
+
+
+def explain_name(path: str | Path) -> tuple[str, str]:
+    """Say why a file's name is not that of a stack file, and what to do."""
+    if Path(path).name.startswith("Pulumi.-"):
+        return (
+            "a stack's name must not begin with a hyphen: commands would take it for an option",
+            "rename the stack with `pulumi stack rename`, which renames the file",
+        )
+    return (
+        "the file's name is not that of a stack file",
+        "the engine reads Pulumi.<stack>.yaml alone",
+    )

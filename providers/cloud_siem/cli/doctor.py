@@ -86,10 +86,19 @@ class _Visit:
             return untried("backend", "there is no engine, or no project")
         return doctor.check_backend(stack, *machine.stacks(self._engine, self.folder, self.environ))
 
+    def _locks(self, stack: str) -> Iterator[Check]:
+        if self._engine is not None and not self._project.failure:
+            name = self._project.name
+            found = machine.locks(
+                self._engine, self.folder, self.environ, project=name, stack=stack
+            )
+            yield from doctor.check_locks(found)
+
     # --- the stack --------------------------------------------------------------------------------
 
     def no_stack(self) -> Iterator[Check]:
         yield self._backend("")
+        yield from self._locks("")
         try:
             overridden = Settings.read({}, self.environ).overridden
         except StackError as error:
@@ -107,6 +116,7 @@ class _Visit:
             yield untried("cloud", "the stack's account is not known")
             return
         yield self._backend(name_of(file))
+        yield from self._locks(name_of(file))
         yield from doctor.check_passphrase(_text(file), self.environ)
         read = read_stack_file(file)
         reasons: tuple[Reason, ...] = ()
