@@ -42,17 +42,17 @@ HOST_PARTS = ("pulumi-language-python", *(Path(script).name for script in SCRIPT
 
 
 def main(arguments: list[str]) -> int:
-    match arguments:
-        case ["ensure"]:
-            ensure()
-        case ["path"]:
-            print(ready())
-        case ["run", program, *rest]:
-            bin_folder = ensure()
-            os.execvpe(program, [program, *rest], environment(os.environ, bin_folder))
-        case _:
-            message = "say `ensure`, `path` or `run COMMAND ...`."
-            raise ToolError(message)
+    verb, *rest = arguments or [""]
+    if arguments == ["ensure"]:
+        ensure()
+    elif arguments == ["path"]:
+        print(ready())
+    elif verb == "run" and rest:
+        bin_folder = ensure()
+        os.execvpe(rest[0], rest, environment(os.environ, bin_folder))
+    else:
+        message = "say `ensure`, `path` or `run COMMAND ...`."
+        raise ToolError(message)
     return 0
 
 
@@ -126,9 +126,10 @@ def _build() -> Path:
 
 def _explain(place: Path) -> None:
     found = shutil.which("pulumi")
+    version = pulumi_version(Path(found).parent) if found else ()
     if found is None:
         why = "There is no pulumi on PATH"
-    elif (version := pulumi_version(Path(found).parent)) >= MINIMUM:
+    elif version >= MINIMUM:
         why = f"The pulumi {spelled(version)} on PATH lacks its Python language host"
     else:
         why = f"The pulumi on PATH is older than {spelled(MINIMUM)}"
