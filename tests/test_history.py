@@ -154,6 +154,40 @@ def test_a_remote_that_does_not_answer_is_no_newest_commit(clone: Path) -> None:
         newest_of("main", clone)
 
 
+@pytest.mark.parametrize("command", [["fleet", "removed", "HEAD"], ["fresh", "main"]])
+def test_a_repository_of_another_owner_is_a_sentence_with_what_to_do(
+    clone: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    """As in a container whose checkout another user made; `git diff` prints its usage there."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    assert main(command) == 1
+    told = capsys.readouterr().err
+    assert f"the repository {clone} belongs to another user" in told
+    assert f"git config --global --add safe.directory {clone}" in told
+    assert "usage" not in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["fleet", "removed", "HEAD"], ["fresh", "main"]])
+def test_outside_a_repository_it_says_so(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+    assert main(command) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("git rev-parse: fatal: not a git repository")
+    assert "run it in a checkout" in told
+
+
 def test_without_git_it_says_so(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(clone))
 

@@ -5,12 +5,19 @@ Called by ``cloud-siem fleet removed`` and ``fresh``, in pipelines. Only git its
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from cloud_siem.errors import CloudSiemError
+from cloud_siem.wording import printable
 
+_CHECKOUT = "run it in a checkout"
+_UNATTENDED = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+"""English words, and no question that nobody answers."""
 _SECONDS = 60
 """For a remote that answers slowly; git itself would wait for ever."""
 
@@ -20,8 +27,10 @@ def removed_since(commit: str, pattern: str, folder: Path) -> tuple[str, ...]:
 
     A file that was renamed is gone, too: its name is the stack's.
 
-    :raises CloudSiemError: there is no git, no repository, or no such commit.
+    :raises CloudSiemError: there is no git, no repository that git reads, or no such commit.
     """
+    # Outside a repository `git diff` compares two files, and prints its usage where it has none.
+    _git(["rev-parse", "--git-dir"], folder, _CHECKOUT)
     names = ("diff", "--name-only", "--diff-filter=D", "--no-renames", "--relative", "-z")
     hint = "fetch more history (fetch-depth, GIT_DEPTH), or name another commit"
     output = _git([*names, "--end-of-options", commit, "HEAD", "--", pattern], folder, hint)
@@ -30,7 +39,7 @@ def removed_since(commit: str, pattern: str, folder: Path) -> tuple[str, ...]:
 
 def head(folder: Path) -> str:
     """The commit that is checked out."""
-    return _git(["rev-parse", "HEAD"], folder, "run it in a checkout").strip()
+    return _git(["rev-parse", "HEAD"], folder, _CHECKOUT).strip()
 
 
 def newest_of(branch: str, folder: Path) -> str:
@@ -57,8 +66,11 @@ def _git(arguments: Sequence[str], folder: Path, hint: str) -> str:
         done = subprocess.run(
             ["git", *arguments],
             cwd=folder,
+            env={**os.environ, **_UNATTENDED},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=_SECONDS,
             check=False,
         )
@@ -67,6 +79,19 @@ def _git(arguments: Sequence[str], folder: Path, hint: str) -> str:
     except subprocess.TimeoutExpired:
         raise CloudSiemError(f"{asked} gave no answer within {_SECONDS} s ({hint})") from None
     if done.returncode:
-        said = done.stderr.strip() or f"it found nothing, exit code {done.returncode}"
+        said = printable(done.stderr) or f"it found nothing, exit code {done.returncode}"
+        if owned := _OWNED_BY_ANOTHER.search(said):
+            raise CloudSiemError(_explain_owner(asked, owned[1]))
         raise CloudSiemError(f"{asked}: {said} ({hint})")
     return done.stdout
+
+
+_OWNED_BY_ANOTHER = re.compile(r"dubious ownership in repository at '(.*?)'")
+
+
+def _explain_owner(asked: str, repository: str) -> str:
+    return (
+        f"{asked}: the repository {repository} belongs to another user, and git reads no such"
+        " repository. Nothing was compared. Run this as the owner; or, if you trust the repository,"
+        f" run `git config --global --add safe.directory {shlex.quote(repository)}` first"
+    )
