@@ -295,6 +295,16 @@ ANSWERS: dict[str, tuple[bytes, Failure, str]] = {
         Failure.STRANGE,
         "the answer has text that is no Unicode",
     ),
+    "a repeated key": (
+        http(b'{"Data": true, "Data": false, "RequestId": "x"}'),
+        Failure.STRANGE,
+        'the answer is ambiguous: an object has the key "Data" twice',
+    ),
+    "a repeated key, deep in an error": (
+        http(b'{"Code": "x", "a": [{"b": 1, "b": 1}]}', status="400 Bad Request"),
+        Failure.STRANGE,
+        'the answer is ambiguous: an object has the key "b" twice',
+    ),
     "less than promised": (
         b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + DONE,
         Failure.LOST,

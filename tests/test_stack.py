@@ -565,7 +565,7 @@ def test_a_program_takes_the_values_of_the_engine_and_the_places_of_the_file(
     tmp_path: Path,
 ) -> None:
     """The file is read for places alone."""
-    file = write(tmp_path, "one", "{a: open}")
+    file = write(tmp_path, "one", "{a: opne}")
     values = {**BASE, "cloud-siem:deliveries": '{"waf":{"a":"opne"}}'}
     with pytest.raises(StackError) as caught:
         load_stack(values, name="one", file=str(file), environ={})
@@ -602,6 +602,47 @@ def test_a_program_may_have_secrets_and_environments(tmp_path: Path) -> None:
 
     assert load_stack(values, name="one", file=str(file), environ={}).settings.role_external_id
     assert len(check_files([file], {})) == 2
+
+
+MATCHING = {
+    "the same": {},
+    "a default of Pulumi.yaml beside it": {"cloud-siem:closeLimit": "7"},
+    "a switch and a number in the engine's form": {},
+}
+DIFFERENT: dict[str, dict[str, str | None]] = {
+    "another account": {"cloud-siem:account": "1234567890123456"},
+    "a key less": {"cloud-siem:deadline": None},
+    "another log": {"cloud-siem:deliveries": '{"waf":{"b":"opne"}}'},
+    "a log more": {"cloud-siem:deliveries": '{"waf":{"a":"opne","b":"open"}}'},
+    "another state": {"cloud-siem:deliveries": '{"waf":{"a":"closed"}}'},
+    "another form": {"cloud-siem:deliveries": '{"waf":{"a":{"state":"opne"}}}'},
+    "text": {"cloud-siem:deliveries": "x"},
+}
+
+
+@pytest.mark.parametrize("changes", [*MATCHING, *DIFFERENT])
+def test_a_file_that_says_other_things_than_the_engine_has_nothing_to_do_with_the_run(
+    tmp_path: Path, changes: str
+) -> None:
+    """`pulumi --config-file OTHER`: the faults of the stack's own file are not this run's."""
+    file = write(tmp_path, "one", "{a: opne}", deadline="5", otherEndpoint="true")
+    same = {
+        **BASE,
+        "cloud-siem:deadline": "5",
+        "cloud-siem:otherEndpoint": "true",
+        "cloud-siem:deliveries": '{"waf":{"a":"opne"}}',
+    }
+    given = {**same, **MATCHING.get(changes, {}), **DIFFERENT.get(changes, {})}
+    values = {key: value for key, value in given.items() if value is not None}
+
+    told = ""
+    try:
+        load_stack(values, name="one", file=str(file), environ={})
+    except StackError as error:
+        told = str(error)
+
+    assert (str(file) in told) is (changes in MATCHING)
+    assert bool(told) is ("opne" in str(values) or changes == "text")
 
 
 @pytest.mark.parametrize("file", ["", "stacks/Pulumi.gone.yaml"])

@@ -17,6 +17,7 @@ version) echo go version go99.1.2 linux/amd64 ;;
 list) echo "$FAKE_MODULES" ;;
 build)
     pwd >> "$FAKE_LOG"
+    [ -e main.go ] && /bin/cat main.go install.go >> "$FAKE_SOURCE"
     [ -n "$FAKE_FAILURE" ] && echo a compiler complains && exit 2
     while [ "$1" != -o ]; do shift; done
     printf '#!/bin/sh\\necho v3.259.0\\n' > "$2" && /bin/chmod +x "$2" ;;
@@ -45,7 +46,9 @@ def fake_go(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """A Go on PATH that builds in no time; what it is asked for is in the file returned."""
     for script in engine.SCRIPTS:
         _script(tmp_path / "modules" / script, "true").chmod(0o444)
+    (tmp_path / "modules" / "main.go").write_text(f"if err := {engine.INSTALLS[0]}\n\treq)")
     monkeypatch.setenv("FAKE_MODULES", str(tmp_path / "modules"))
+    monkeypatch.setenv("FAKE_SOURCE", str(tmp_path / "source"))
     monkeypatch.setenv("FAKE_LOG", str(tmp_path / "built"))
     _script(path / "go", FAKE_GO)
     return tmp_path / "built"
@@ -85,11 +88,29 @@ def test_the_engine_is_built_once_with_all_its_parts(fake_go: Path, tmp_path: Pa
 
     assert engine.ensure() == engine.ready() == bin_folder
     assert bin_folder.is_relative_to(tmp_path / "cache")
-    assert fake_go.read_text().split() == [
-        str(engine.MODULES / "python-host"),
-        str(engine.MODULES / "pulumi"),
-    ]
+    host, pulumi = fake_go.read_text().split()
+    assert pulumi == str(engine.MODULES / "pulumi")
+    assert not Path(host).exists(), "a copy: nothing is written into the checkout"
     assert all(os.access(bin_folder / part, os.X_OK) for part in (*engine.HOST_PARTS, "pulumi"))
+
+
+@pytest.mark.usefixtures("fake_go")
+def test_the_host_is_built_with_our_installing_in_the_place_of_its_own(tmp_path: Path) -> None:
+    engine.ensure()
+
+    source = (tmp_path / "source").read_text()
+    assert source.startswith("if err := installInto(server.Context(),\n\treq)")
+    assert "func installInto(" in source
+
+
+@pytest.mark.usefixtures("fake_go")
+@pytest.mark.parametrize("text", ["package main", 2 * engine.INSTALLS[0]])
+def test_a_host_of_another_text_is_not_built(tmp_path: Path, text: str) -> None:
+    """Another version of it may need no change, or another one."""
+    (tmp_path / "modules" / "main.go").write_text(text)
+
+    with pytest.raises(ToolError, match="another file than the one"):
+        engine.ensure()
 
 
 @pytest.mark.usefixtures("fake_go")
@@ -163,7 +184,9 @@ def test_an_unknown_verb_is_answered_with_the_known_ones(arguments: list[str]) -
 
 @pytest.mark.parametrize("module", sorted(engine.MODULES.iterdir()), ids=lambda module: module.name)
 def test_the_modules_are_pinned_with_their_sums(module: Path) -> None:
-    assert {file.name for file in module.iterdir()} == {"go.mod", "go.sum"}
+    ours = {"install.go"} if module.name == "python-host" else set()
+
+    assert {file.name for file in module.iterdir()} == {"go.mod", "go.sum", *ours}
 
 
 def test_the_module_and_the_version_told_to_the_linker_are_one() -> None:

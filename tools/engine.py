@@ -9,7 +9,9 @@ What is built, and why this way:
    so tools/engine/pulumi has a go.mod of ours, with its go.sum.
 2. `pulumi-language-python`, from the last SDK module that still has it: later ones are in a module
    that the Go proxy does not serve. It works with today's CLI and SDK, runs the python3 that is
-   first on PATH, and ignores the project's `virtualenv` option: hence the PATH of `environment`.
+   first on PATH, and ignores the project's `virtualenv` option: hence the PATH of `environment`,
+   and hence tools/engine/python-host/install.go, with which `pulumi install` heeds the option: the
+   host by itself makes an environment over the project's own folder.
 3. Two scripts of the SDK module, put beside them: they start programs and dynamic providers.
 """
 
@@ -38,21 +40,26 @@ SCRIPTS = (
     "python/cmd/pulumi-language-python-exec",
     "python/dist/pulumi-resource-pulumi-python",
 )
+# Of the host's main.go, what installs dependencies, and what does it instead.
+INSTALLS = (
+    "python.InstallDependenciesWithWriters(server.Context(),",
+    "installInto(server.Context(),",
+)
 HOST_PARTS = ("pulumi-language-python", *(Path(script).name for script in SCRIPTS))
 
 
 def main(arguments: list[str]) -> int:
-    match arguments:
-        case ["ensure"]:
-            ensure()
-        case ["path"]:
-            print(ready())
-        case ["run", program, *rest]:
-            bin_folder = ensure()
-            os.execvpe(program, [program, *rest], environment(os.environ, bin_folder))
-        case _:
-            message = "say `ensure`, `path` or `run COMMAND ...`."
-            raise ToolError(message)
+    verb, *rest = arguments or [""]
+    if arguments == ["ensure"]:
+        ensure()
+    elif arguments == ["path"]:
+        print(ready())
+    elif verb == "run" and rest:
+        bin_folder = ensure()
+        os.execvpe(rest[0], rest, environment(os.environ, bin_folder))
+    else:
+        message = "say `ensure`, `path` or `run COMMAND ...`."
+        raise ToolError(message)
     return 0
 
 
@@ -126,9 +133,10 @@ def _build() -> Path:
 
 def _explain(place: Path) -> None:
     found = shutil.which("pulumi")
+    version = pulumi_version(Path(found).parent) if found else ()
     if found is None:
         why = "There is no pulumi on PATH"
-    elif (version := pulumi_version(Path(found).parent)) >= MINIMUM:
+    elif version >= MINIMUM:
         why = f"The pulumi {spelled(version)} on PATH lacks its Python language host"
     else:
         why = f"The pulumi on PATH is older than {spelled(MINIMUM)}"
@@ -141,8 +149,7 @@ def _explain(place: Path) -> None:
 def _build_into(bin_folder: Path, log: Path) -> None:
     bin_folder.mkdir(parents=True)
     log.unlink(missing_ok=True)
-    host = bin_folder / HOST_PARTS[0]
-    build_go_tool(MODULES / "python-host", HOST_PACKAGE, host, ldflags="-s -w", log=log)
+    _build_host(bin_folder / HOST_PARTS[0], log)
     cli = bin_folder / "pulumi"
     build_go_tool(MODULES / "pulumi", CLI_PACKAGE, cli, ldflags=LDFLAGS, log=log)
     _copy_scripts(bin_folder)
@@ -151,11 +158,26 @@ def _build_into(bin_folder: Path, log: Path) -> None:
         raise ToolError(message)
 
 
-def _copy_scripts(bin_folder: Path) -> None:
-    """Put the SDK module's scripts beside the engine, with the run bit that Go drops."""
-    module = MODULES / "pulumi"
+def _build_host(host: Path, log: Path) -> None:
+    """Build the language host from its one file, changed in one place, and from ours."""
+    module = MODULES / "python-host"
+    main_file = _folder_of(module, HOST_PACKAGE) / "main.go"
+    text = main_file.read_text()
+    before, after = INSTALLS
+    if text.count(before) != 1:
+        message = f"{main_file} is another file than the one that this was made for."
+        raise ToolError(message)
+    with tempfile.TemporaryDirectory() as folder:
+        for file in module.iterdir():
+            shutil.copy(file, folder)
+        Path(folder, "main.go").write_text(text.replace(before, after))
+        build_go_tool(Path(folder), ".", host, ldflags="-s -w", log=log)
+
+
+def _folder_of(module: Path, name: str, *options: str) -> Path:
+    """Where Go has the source of a package or, with -m, of a module; it downloads it if need be."""
     answer = subprocess.run(
-        [str(toolchain(module)), "list", "-m", "-f", "{{.Dir}}", SDK],
+        [str(toolchain(module)), "list", *options, "-f", "{{.Dir}}", name],
         cwd=module,
         env=go_environment(),
         capture_output=True,
@@ -163,11 +185,17 @@ def _copy_scripts(bin_folder: Path) -> None:
         check=False,
     )
     if answer.returncode:
-        message = f"Go does not say where the module {SDK} is: {answer.stderr.strip()}"
+        message = f"Go does not say where {name} is: {answer.stderr.strip()}"
         raise ToolError(message)
+    return Path(answer.stdout.strip())
+
+
+def _copy_scripts(bin_folder: Path) -> None:
+    """Put the SDK module's scripts beside the engine, with the run bit that Go drops."""
+    folder = _folder_of(MODULES / "pulumi", SDK, "-m")
     for script in SCRIPTS:
         copy = bin_folder / Path(script).name
-        copy.write_bytes((Path(answer.stdout.strip()) / script).read_bytes())
+        copy.write_bytes((folder / script).read_bytes())
         copy.chmod(0o755)
 
 

@@ -15,7 +15,7 @@ from cloud_siem.convert import Identity
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import CloudSiemError, Reason
 from cloud_siem.kinds import Text
-from cloud_siem.machine import DISTRIBUTION, Engine, Interpreter, Runtime
+from cloud_siem.machine import DISTRIBUTION, Engine, Interpreter, Lock, Runtime
 from cloud_siem.model import Perspective, Snapshot
 from cloud_siem.preflight import Fault
 from cloud_siem.project import Project
@@ -161,6 +161,23 @@ def check_backend(stack: str, names: Sequence[str], failure: str) -> Check:
     if stack and stack not in names:
         return problem("backend", f"there is no stack {stack}", f"`pulumi stack init {stack}`")
     return ok("backend", f"stack {stack}" if stack else counted(len(names), "stack"))
+
+
+def check_locks(locks: Sequence[Lock]) -> Iterator[Check]:
+    """Each lock that an update would meet."""
+    for lock in locks:
+        locked = f"stack {lock.stack} is locked by"
+        whose = f"({lock.who}, process {lock.pid}, since {lock.since})"
+        cancel = f"`pulumi cancel --stack {lock.stack}`"
+        if lock.here and not lock.runs:
+            said = f"{locked} a run that is over {whose}"
+            remedy = f"make sure that nobody updates the stack, then run {cancel}"
+            yield problem("lock", said, remedy)
+        elif lock.here:
+            yield warning("lock", f"{locked} a run {whose}", "wait until it has ended")
+        else:
+            said = f"{locked} a run on another machine {whose}"
+            yield warning("lock", said, f"wait until it has ended; if it was killed, run {cancel}")
 
 
 def check_passphrase(text: str, environ: Mapping[str, str]) -> Iterator[Check]:

@@ -19,6 +19,7 @@ from cloud_siem.errors import (
     UnreachableError,
 )
 from cloud_siem.pacing import Deadline
+from cloud_siem.wording import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,9 +265,9 @@ def _error(
     known = ", ".join(fact for fact in facts if fact)
     message = f"{asked.request.action} {asked.subject} {what} To mend it: {meaning.remedy}."
     return meaning.kind(
-        f"{message} [{known}]" if known else message,
+        printable(f"{message} [{known}]" if known else message),
         action=asked.request.action,
-        code=code,
+        code=printable(code),
         status=status,
-        request_id=request_id,
+        request_id=printable(request_id),
     )

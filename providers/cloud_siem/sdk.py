@@ -12,7 +12,6 @@ object says so.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -22,7 +21,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloud_siem.call import CallFailed, Failure, Request, first_cause
-from cloud_siem.jsontext import is_unicode
+from cloud_siem.jsontext import flaw_of
 from cloud_siem.settings import Endpoint, Settings
 from cloud_siem.unrecorded import Unrecorded
 
@@ -322,15 +321,8 @@ def _check(response: requests.Response, content: bytes) -> None:
         raise CallFailed(failure, f"the answer is not a JSON object ({shape})", status=status)
     if not content.rstrip().endswith(b"}"):
         raise CallFailed(Failure.LOST, f"the answer broke off after {len(content)} bytes")
-    if b"\\u" in content and not _is_unicode(content):
-        raise CallFailed(Failure.STRANGE, "the answer has text that is no Unicode", status=status)
-
-
-def _is_unicode(content: bytes) -> bool:
-    try:
-        return is_unicode(json.loads(content))
-    except (ValueError, RecursionError):
-        return True  # whether it is JSON at all is the SDK's to say
+    if flaw := flaw_of(content):
+        raise CallFailed(Failure.STRANGE, flaw, status=status)
 
 
 def _place(location: str) -> str:

@@ -148,7 +148,7 @@ class _Builder:
     def _check_name(self) -> None:
         if not re.fullmatch(STACK_NAME, self._name):
             message = f"{shown(self._name)} is no stack name"
-            self._note((), message, "up to 100 letters, digits, _ . and -")
+            self._note((), message, "up to 100 letters, digits, _ . and -, not - at the beginning")
 
     def _check_keys(self) -> None:
         for key in self._values:

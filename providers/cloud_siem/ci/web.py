@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError
 from cloud_siem.call import first_cause
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import PlatformError
+from cloud_siem.jsontext import parsed
 from cloud_siem.pacing import Clock, Deadline, backoff
 from cloud_siem.unrecorded import Unrecorded
 from cloud_siem.version import __version__
@@ -195,7 +196,7 @@ class Web(Unrecorded):
                 if len(content) > _ANSWER_LIMIT:
                     raise self._strange(purpose, f"it is larger than {_ANSWER_LIMIT} bytes")
         try:
-            data = json.loads(content) if content.strip() else None
+            data = parsed(content.decode()) if content.strip() else None
         except (ValueError, RecursionError):
             if response.status_code < 300:  # noqa: PLR2004 - HTTP's number
                 raise self._strange(purpose, "it is no JSON") from None

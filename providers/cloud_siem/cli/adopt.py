@@ -23,7 +23,7 @@ from cloud_siem.cli.writing import write_new, write_over
 from cloud_siem.codes import Code
 from cloud_siem.errors import CloudSiemError, RefusedError
 from cloud_siem.keys import ACCOUNT, KINDS, MEMBER, REGION, VIEW
-from cloud_siem.loading import load_files, load_stack_file
+from cloud_siem.loading import explain_name, load_files, load_stack_file
 from cloud_siem.model import State
 from cloud_siem.origin import Origin, commit_of
 from cloud_siem.project import others_of
@@ -76,8 +76,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     name, path = place_of(args.stack)
     if not name:
-        message = f"{path} is not the name of a stack file; the engine reads Pulumi.<stack>.yaml"
-        raise CloudSiemError(message)
+        message, hint = explain_name(path)
+        raise CloudSiemError(f"{path}: {message} ({hint})")
     given = {key: getattr(args, word) for word, key in _WHOSE.items() if getattr(args, word)}
     config = _set(args.set)
     before = _before(path)
