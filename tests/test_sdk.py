@@ -604,7 +604,7 @@ def test_both_sessions_of_the_sdk_are_strict_ones(siem: EmulatorServer) -> None:
 
     for core in (DaraCore, TeaCore):
         [session] = [one for key, one in core._sessions.items() if siem.host in key]
-        assert isinstance(session.send, module._Strict)
+        assert isinstance(session, module.StrictSession)
 
 
 # --- roles and profiles --------------------------------------------------------------------------

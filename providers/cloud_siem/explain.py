@@ -150,11 +150,27 @@ _BY_FAILURE = {
 _ON_THE_WAY = (Failure.LOST, Failure.STRANGE, Failure.NOT_TRUSTED)
 """Where the endpoint may be at fault, and a person wants to know which it is."""
 _NOT_KNOWN = " Whether the cloud acted is not known."
+_NOT_SENT = " Nothing was sent, so nothing was changed."
 _DENIED_CODES = ("NoPermission", "Forbidden")
 
 
-def explained(asked: Asked, failure: CallFailed, attempts: int, deadline: Deadline) -> ApiError:
-    """The error for a call that failed for good."""
+def explained(
+    asked: Asked,
+    failure: CallFailed,
+    attempts: int,
+    deadline: Deadline,
+    *,
+    in_doubt: bool = False,
+) -> ApiError:
+    """The error for a call that failed for good.
+
+    Args:
+        asked: The call.
+        failure: Its last failure.
+        attempts: How often it was tried.
+        deadline: How long it might take.
+        in_doubt: Whether the cloud may have acted on an earlier attempt.
+    """
     meaning = _meaning(asked, failure)
     # Of a known code the cause says it better.
     said = failure.message if failure.code not in _MEANINGS else ""
@@ -162,8 +178,7 @@ def explained(asked: Asked, failure: CallFailed, attempts: int, deadline: Deadli
     wait = f" It asks to wait {failure.retry_after:g} s." if failure.retry_after else ""
     tries = f" {_tries(attempts, deadline)}" if attempts > 1 else ""
     at = f" at {asked.request.endpoint}" if failure.failure in _ON_THE_WAY else ""
-    unknown = asked.writes and failure.failure in (Failure.LOST, Failure.STRANGE)
-    acted = _NOT_KNOWN if unknown else ""
+    acted = _outcome(failure, in_doubt=in_doubt) if asked.writes else ""
     return _error(
         asked,
         meaning,
@@ -172,6 +187,13 @@ def explained(asked: Asked, failure: CallFailed, attempts: int, deadline: Deadli
         status=failure.status,
         request_id=failure.request_id,
     )
+
+
+def _outcome(failure: CallFailed, *, in_doubt: bool) -> str:
+    """What became of a write, where the rest of the sentence does not say so."""
+    if failure.failure not in (Failure.LOST, Failure.STRANGE):
+        return ""
+    return _NOT_KNOWN if failure.sent or in_doubt else _NOT_SENT
 
 
 def not_done(asked: Asked, request_id: str) -> ApiError:

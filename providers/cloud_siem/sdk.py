@@ -5,9 +5,9 @@ module only when a call is due: the SDK takes a good part of a second.
 
 The generic client (``call_api``) is used, not the generated one: the wire is the same, and a badly
 shaped answer arrives as it was sent instead of as ``None``. What the SDK leaves open is closed
-here, in the HTTP session it uses (``_Strict``): certificates are verified, redirects not followed,
-proxies not asked about loopback; an answer has a size and a total deadline, and what is not a JSON
-object says so.
+here, in the HTTP session that it uses (``StrictSession``): certificates are verified, redirects not
+followed, proxies not asked about loopback; an answer has a size and a total deadline, and one that
+is cut or not a JSON object says so.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ import json
 import logging
 import os
 import re
+import ssl
 import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cloud_siem.call import CallFailed, Failure, Request, first_cause
+from cloud_siem.call import CallFailed, Failure, Request, causes, first_cause
+from cloud_siem.foreign_warnings import spare_warnings
 from cloud_siem.jsontext import is_unicode
 from cloud_siem.settings import Endpoint, Settings
+from cloud_siem.transport import POOL_SIZE, equip
 from cloud_siem.unrecorded import Unrecorded
-
-if TYPE_CHECKING:
-    import requests
 
 if os.environ.get("DEBUG", "").lower() == "sdk":
     # The SDK would print every header, security tokens and signatures among them.
     del os.environ["DEBUG"]
 
+import requests
 from alibabacloud_credentials.client import Client as CredentialClient
 from alibabacloud_credentials.exceptions import CredentialException
 from alibabacloud_credentials.provider import (
@@ -49,7 +50,14 @@ from darabonba.request import DaraRequest
 from darabonba.runtime import RuntimeOptions
 from requests import exceptions as http_errors
 from Tea.core import TeaCore
-from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    IncompleteRead,
+    LocationValueError,
+    NewConnectionError,
+    ProxyError,
+)
 
 for _name in ("darabonba-core", "alibabacloud-tea", "credentials"):
     # The SDK hangs its own handlers on stderr at import; what matters reaches a person as an error.
@@ -74,7 +82,6 @@ for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
 CONNECT_TIMEOUT_MS = 5_000
 READ_TIMEOUT_MS = 10_000
 """For one read from the socket; the whole answer has the caller's deadline."""
-POOL_SIZE = 40
 ANSWER_LIMIT = 16 * 1024 * 1024
 """Bytes; thousands of times what ListDelivery sends for an account that has every product."""
 _CHUNK = 64 * 1024
@@ -82,7 +89,9 @@ _NO_PROXY = (
     "the proxy in HTTPS_PROXY or HTTP_PROXY cannot be used: write http://user:password@host:port,"
     " with odd characters as %23"
 )
+_NOT_CONNECTED = (ConnectTimeoutError, NewConnectionError, ProxyError)
 _REDIRECTS = range(300, 400)
+_NO_CONTENT = 204
 
 
 class Sdk(Unrecorded):
@@ -145,7 +154,7 @@ class Sdk(Unrecorded):
     def _client(self, endpoint: Endpoint) -> Client:
         client = self._clients.get(endpoint)
         if client is None:
-            _make_strict(DaraCore, _session_key(endpoint), endpoint, pool_size=POOL_SIZE)
+            _make_strict(DaraCore, _session_key(endpoint), endpoint)
             client = Client(
                 utils_models.Config(
                     credential=self._credential,
@@ -233,56 +242,77 @@ _exchange = _Exchange()
 
 def _begin(seconds: float) -> None:
     """What this thread sends from now on has so much time."""
+    spare_warnings()
     _exchange.over_at = time.monotonic() + seconds
     _exchange.retry_after = 0.0
 
 
-class _Strict:
-    """Replaces ``send`` of one of the SDK's HTTP sessions."""
+class StrictSession(requests.Session):
+    """The HTTP session of one host, in place of the one that the SDK would make."""
 
-    def __init__(self, session: requests.Session, endpoint: Endpoint) -> None:
-        self._send = session.send
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__()
         self._loopback = endpoint.loopback
+        equip(self, endpoint.scheme, pool_size=POOL_SIZE)
 
-    def __call__(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         if self._loopback:
             options["proxies"] = {}
         options |= {"allow_redirects": False, "stream": True, "verify": True}
         try:
-            response = self._send(request, **options)
+            response = super().send(request, **options)
             with response:
                 content = _read(response)
         except http_errors.SSLError as error:
-            raise CallFailed(Failure.NOT_TRUSTED, f"TLS: {first_cause(error)}") from None
+            raise _tls_failure(error) from None
         except (LocationValueError, http_errors.InvalidURL, http_errors.InvalidSchema):
             # Not our address, which was parsed before; and the error repeats half of a password.
-            raise CallFailed(Failure.LOST, _NO_PROXY) from None
+            raise CallFailed(Failure.LOST, _NO_PROXY, sent=False) from None
         except (OSError, HTTPError) as error:
-            raise CallFailed(Failure.LOST, first_cause(error)) from None
+            raise _lost(error) from None
         _exchange.retry_after = _retry_after(response.headers)
         _check(response, content)
         # What ``requests`` does itself when it reads the body; the SDK asks for ``content`` next.
         response._content = content  # noqa: SLF001
         return response
 
+    def get_redirect_target(self, _response: requests.Response) -> None:
+        """None: else the body of a redirect, though not followed, is read to its end."""
+        return
+
+
+def _tls_failure(error: http_errors.SSLError) -> CallFailed:
+    *_, cause = causes(error)
+    if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
+        # The connection was cut in the handshake, which says nothing about who is there.
+        message = "the connection broke off in the TLS handshake"
+        return CallFailed(Failure.LOST, message, sent=False)
+    return CallFailed(Failure.NOT_TRUSTED, f"TLS: {first_cause(error)}", sent=False)
+
+
+def _lost(error: Exception) -> CallFailed:
+    """A connection that was not made, or an answer that did not come whole."""
+    chain = list(causes(error))
+    if isinstance(chain[-1], IncompleteRead) and chain[-1].expected:
+        length = chain[-1].partial + chain[-1].expected
+        message = f"the answer broke off after {chain[-1].partial} of {length} bytes"
+        return CallFailed(Failure.LOST, message)
+    sent = not any(isinstance(cause, _NOT_CONNECTED) for cause in chain)
+    return CallFailed(Failure.LOST, first_cause(error), sent=sent)
+
 
 def _session_key(endpoint: Endpoint) -> str:
     return f"{endpoint.scheme}://{endpoint.host}:{DaraRequest().port}:pool={POOL_SIZE}"
 
 
-def _make_strict(core: Any, key: str, endpoint: Endpoint, **options: Any) -> None:
+def _make_strict(core: Any, key: str, endpoint: Endpoint) -> None:
     """Have the SDK use a strict HTTP session for this key of its table of sessions.
 
     The table is the SDK's own and not documented; that it is still used so is tested.
     """
     with _sessions_lock:
-        session = core._get_session(  # noqa: SLF001 - see above
-            session_key=key, protocol=endpoint.scheme, verify=True, **options
-        )
-        if not isinstance(session.send, _Strict):
-            session.send = _Strict(session, endpoint)
-            # Else the body of a redirect, though not followed, is read to its end, however late.
-            session.get_redirect_target = lambda _response: None
+        if not isinstance(core._sessions.get(key), StrictSession):  # noqa: SLF001 - see above
+            core._sessions[key] = StrictSession(endpoint)  # noqa: SLF001
 
 
 _sessions_lock = threading.Lock()
@@ -299,9 +329,6 @@ def _read(response: requests.Response) -> bytes:
             raise CallFailed(Failure.STRANGE, f"the answer is larger than {ANSWER_LIMIT} bytes")
         if time.monotonic() > _exchange.over_at:
             raise CallFailed(Failure.LOST, "the answer came too slowly")
-    promised = response.headers.get("content-length", "")
-    if promised.isdecimal() and int(promised) != size:
-        raise CallFailed(Failure.LOST, f"the answer broke off after {size} of {promised} bytes")
     return b"".join(chunks)
 
 
@@ -312,6 +339,8 @@ def _check(response: requests.Response, content: bytes) -> None:
         raise CallFailed(
             Failure.NOT_TRUSTED, f"redirected to {where}; redirects are refused", status=status
         )
+    if _is_cut(response, content):
+        raise CallFailed(Failure.LOST, f"the answer broke off after {len(content)} bytes")
     if not content.lstrip().startswith(b"{"):
         kind = response.headers.get("content-type", "no content type")
         shape = (
@@ -320,10 +349,34 @@ def _check(response: requests.Response, content: bytes) -> None:
         # A gateway that is down or busy answers in HTML; that may pass, as the API's own 503 may.
         failure = Failure.LOST if status in (502, 503, 504) else Failure.STRANGE
         raise CallFailed(failure, f"the answer is not a JSON object ({shape})", status=status)
-    if not content.rstrip().endswith(b"}"):
-        raise CallFailed(Failure.LOST, f"the answer broke off after {len(content)} bytes")
     if b"\\u" in content and not _is_unicode(content):
         raise CallFailed(Failure.STRANGE, "the answer has text that is no Unicode", status=status)
+
+
+def _is_cut(response: requests.Response, content: bytes) -> bool:
+    """Whether the body ends too early, as far as that can be seen.
+
+    Where the headers give its length, the HTTP library compared that. Where the connection's end
+    is its end, only what it holds can show it: nothing, or a JSON object that is not whole.
+    """
+    ends_with_connection = not {"content-length", "transfer-encoding"} & {
+        name.lower() for name in response.headers
+    }
+    if not content:
+        return ends_with_connection and response.status_code != _NO_CONTENT
+    if not content.lstrip().startswith(b"{"):
+        return False
+    return not content.rstrip().endswith(b"}") or (ends_with_connection and not _is_json(content))
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def _is_unicode(content: bytes) -> bool:
