@@ -34,11 +34,11 @@ class Authority:
         self.file = folder / "authority.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def context(self, *names: x509.GeneralName) -> ssl.SSLContext:
-        """For a server that has a certificate for these names."""
+    def context(self, *names: x509.GeneralName, days: int = 1) -> ssl.SSLContext:
+        """For a server that has a certificate for these names, which lasts for so many days."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test server")])
-        builder = self._builder(subject, key.public_key())
+        builder = self._builder(subject, key.public_key(), days=days)
         alternative = x509.SubjectAlternativeName(names)
         certificate = builder.add_extension(alternative, critical=False).sign(
             self._key, hashes.SHA256()
@@ -57,7 +57,7 @@ class Authority:
         return context
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, days: int = 1
     ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
@@ -66,8 +66,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
+            .not_valid_before(now - dt.timedelta(days=2))
+            .not_valid_after(now + dt.timedelta(days=days))
         )
 
 

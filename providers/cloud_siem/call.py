@@ -32,6 +32,8 @@ class Failure(Enum):
     """No whole answer came: whether the cloud acted is not known."""
     STRANGE = "strange"
     """An answer came that is not the API's: whether the cloud acted is not known."""
+    PROXY = "proxy"
+    """The proxy did not let the call through: nothing reached the cloud."""
     NOT_TRUSTED = "not trusted"
     """The other side is not who it should be (certificate, redirect): nothing was acted on."""
     HELD = "held"
@@ -55,6 +57,8 @@ class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what i
         denied: str = "",
         denied_explicitly: bool = False,
         sent: bool = True,
+        permanent: bool = False,
+        remedy: str = "",
     ) -> None:
         super().__init__(message)
         self.failure = failure
@@ -71,6 +75,14 @@ class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what i
         """Whether a policy denies it, which no grant outweighs; else nothing allows it."""
         self.sent = sent
         """False where no connection was made, so that the cloud cannot have acted."""
+        self.permanent = permanent
+        """Whether the same call would fail in the same way again, whatever ``failure`` is."""
+        self.remedy = remedy
+        """What to do, where more is known than ``failure`` says."""
+        self.endpoint = ""
+        """Where the call went that failed; empty for the one that was asked for."""
+        self.proxy = ""
+        """The proxy that the call went through, for messages; empty where it went directly."""
 
     @property
     def throttled(self) -> bool:
@@ -85,7 +97,9 @@ class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what i
     @property
     def may_pass(self) -> bool:
         """Whether the same call may succeed a little later."""
-        if self.failure is Failure.LOST or self.throttled:
+        if self.permanent:
+            return False
+        if self.failure in (Failure.LOST, Failure.PROXY) or self.throttled:
             return True
         if self.failure not in (Failure.ANSWERED, Failure.NO_CREDENTIALS):
             return False
