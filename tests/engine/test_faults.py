@@ -7,7 +7,7 @@ from tests.engine.engine import Engine, Golden
 
 FAULTY = """\
 config:
-  cloud-siem:account: "113091674488000"
+  cloud-siem:account: "1130916744880000x"
   cloud-siem:region: cn-shanghai
   cloud-siem:deliveries:
     sas:

@@ -23,7 +23,7 @@ from cloud_siem.cli.writing import write_new, write_over
 from cloud_siem.errors import CloudSiemError, RefusedError
 from cloud_siem.keys import ACCOUNT, KINDS, MEMBER, REGION, VIEW
 from cloud_siem.loading import load_files, load_stack_file
-from cloud_siem.model import State
+from cloud_siem.model import REGION_RULE, State
 from cloud_siem.origin import Origin, commit_of
 from cloud_siem.session import Session
 from cloud_siem.settings import BY_CONFIG_KEY, PREFIX, SETTINGS
@@ -42,10 +42,14 @@ _REACH = ("endpoint", "stsEndpoint", "profile", "roleArn", "roleExternalId", "ot
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stack", metavar="STACK", help="the name of a stack, or its file")
-    parser.add_argument("--account", metavar="A", help="whose credentials are used, 16 digits")
-    parser.add_argument("--region", metavar="R", help="the management center, e.g. cn-hangzhou")
+    parser.add_argument(
+        "--account",
+        metavar="A",
+        help="the id of the account whose credentials, or whose role, are used",
+    )
+    parser.add_argument("--region", metavar="R", help=REGION_RULE)
     parser.add_argument("--view", metavar="V", help="account (the default) or enterprise")
-    parser.add_argument("--member", metavar="M", help="the member that is looked at, 16 digits")
+    parser.add_argument("--member", metavar="M", help="the id of the member account")
     parser.add_argument(
         "--include-closed", action="store_true", help="declare closed what is closed, too"
     )
