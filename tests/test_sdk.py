@@ -8,6 +8,7 @@ import gzip
 import json
 import logging
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -513,6 +514,24 @@ def test_a_certificate_that_is_over_is_told_as_such(
     assert failed.failure is Failure.NOT_TRUSTED
     assert failed.message == "TLS: certificate verify failed: certificate has expired"
     assert "renewed" in failed.remedy
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_an_authority_without_key_identifiers_is_refused_since_python_3_13_and_told_as_such(
+    tmp_path: Path, strict: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path, strict=strict)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with EmulatorServer(tls=authority.context(THIS_HOST)) as siem:
+        if strict or not ssl.create_default_context().verify_flags & ssl.VERIFY_X509_STRICT:
+            api_at(siem.url).look()
+            hang_up(siem)
+            return
+        failed = refused(siem.url)
+
+    assert failed.failure is Failure.NOT_TRUSTED
+    assert "Key Identifier" in failed.message
+    assert "3.13" in failed.remedy
 
 
 def test_a_side_that_speaks_no_tls_is_told_as_such_and_not_asked_again(

@@ -1,5 +1,6 @@
 """What all tools share: the cache, the lock, how they fail; and the progress of long commands."""
 
+import ast
 import contextlib
 import os
 import sys
@@ -11,6 +12,8 @@ import pytest
 import places
 import progress
 from places import ToolError
+
+TOOLS = Path(places.__file__).parent
 
 
 def test_the_cache_is_where_the_environment_says(
@@ -168,3 +171,11 @@ def test_an_interrupted_command_is_ended(tmp_path: Path, monkeypatch: pytest.Mon
 
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
+
+
+@pytest.mark.parametrize("tool", sorted(TOOLS.glob("*.py")), ids=lambda one: one.name)
+def test_an_older_python_can_read_every_tool_so_that_it_says_which_python_is_needed(
+    tool: Path,
+) -> None:
+    """Where python3 is 3.9, as on some systems, a syntax error would be all that it says."""
+    ast.parse(tool.read_text(), feature_version=(3, 9))

@@ -21,14 +21,12 @@ PACKAGES = ("chromium", "fonts-dejavu-core")
 
 
 def main(arguments: list[str]) -> int:
-    match arguments:
-        case ["ensure"]:
-            ensure()
-        case ["path"]:
-            print(ensure())
-        case _:
-            message = "say `ensure` or `path`."
-            raise ToolError(message)
+    if arguments not in (["ensure"], ["path"]):
+        message = "say `ensure` or `path`."
+        raise ToolError(message)
+    found = ensure()
+    if arguments == ["path"]:
+        print(found)
     return 0
 
 

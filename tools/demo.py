@@ -50,20 +50,17 @@ Try next:
 
 
 def main(arguments: list[str]) -> int:
-    match arguments:
-        case ["up"]:
-            up()
-        case ["down"]:
-            down()
-        case ["env"]:
-            print_environment()
-        case ["pulumi", *rest]:
-            become("pulumi", rest)
-        case ["cloud-siem", *rest]:
-            become("cloud-siem", rest)
-        case _:
-            message = "say `up`, `down`, `env`, `pulumi ARGUMENTS` or `cloud-siem ARGUMENTS`."
-            raise ToolError(message)
+    if arguments == ["up"]:
+        up()
+    elif arguments == ["down"]:
+        down()
+    elif arguments == ["env"]:
+        print_environment()
+    elif arguments[:1] in (["pulumi"], ["cloud-siem"]):
+        become(arguments[0], arguments[1:])
+    else:
+        message = "say `up`, `down`, `env`, `pulumi ARGUMENTS` or `cloud-siem ARGUMENTS`."
+        raise ToolError(message)
     return 0
 
 

@@ -42,17 +42,17 @@ HOST_PARTS = ("pulumi-language-python", *(Path(script).name for script in SCRIPT
 
 
 def main(arguments: list[str]) -> int:
-    match arguments:
-        case ["ensure"]:
-            ensure()
-        case ["path"]:
-            print(ready())
-        case ["run", program, *rest]:
-            bin_folder = ensure()
-            os.execvpe(program, [program, *rest], environment(os.environ, bin_folder))
-        case _:
-            message = "say `ensure`, `path` or `run COMMAND ...`."
-            raise ToolError(message)
+    verb, command = arguments[:1], arguments[1:]
+    if arguments == ["ensure"]:
+        ensure()
+    elif arguments == ["path"]:
+        print(ready())
+    elif verb == ["run"] and command:
+        bin_folder = ensure()
+        os.execvpe(command[0], command, environment(os.environ, bin_folder))
+    else:
+        message = "say `ensure`, `path` or `run COMMAND ...`."
+        raise ToolError(message)
     return 0
 
 

@@ -42,6 +42,8 @@ _BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallErro
 _NOT_CONNECTED = (ConnectTimeoutError, NewConnectionError)
 _UNUSABLE_PROXY = (LocationValueError, http_errors.InvalidURL, http_errors.InvalidSchema)
 _AUTHENTICATION_REQUIRED = 407
+_STRICT = ("key identifier", "key usage", "basic constraints")
+"""In the words of OpenSSL: what only a strict check finds missing."""
 
 
 def equip(session: Session, scheme: str, *, pool_size: int = POOL_SIZE) -> None:
@@ -245,11 +247,11 @@ def _remedy(reason: str, endpoint: Endpoint, proxy: Proxy | None) -> str:
             f"if {proxy or 'a proxy on the way'} opens TLS, or the endpoint has an authority of its"
             f" own, name the PEM file of that authority in SSL_CERT_FILE ({_ssl_cert_file()})"
         )
-    if "key identifier" in low:
+    if any(words in low for words in _STRICT):
         return (
-            "Python 3.13 and newer refuse an authority whose certificate lacks this extension: have"
-            " the certificate of the authority in SSL_CERT_FILE"
-            f" ({_ssl_cert_file()}) made again with it, or use Python 3.12"
+            "since version 3.13 Python checks certificates strictly (VERIFY_X509_STRICT): have"
+            f" {proxy or 'the proxy or the authority'} issue certificates with this extension, or"
+            " use Python 3.12"
         )
     if "expired" in low or "not yet valid" in low:
         return "set this machine's clock, or have the certificate renewed"
