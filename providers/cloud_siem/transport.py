@@ -138,6 +138,13 @@ class _Connection(HTTPConnection):
 class _TlsConnection(HTTPSConnection):
     response_class = _Response
 
+    def connect(self) -> None:
+        """Connect; what is cut in the handshake is no connection, so that nothing was sent."""
+        try:
+            super().connect()
+        except (ConnectionError, TimeoutError, *_BROKEN_HANDSHAKE) as error:
+            raise NewConnectionError(self, "cut in the TLS handshake") from error
+
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
