@@ -199,21 +199,26 @@ def test_overrides_in_force_are_shown_and_those_that_let_more_happen_are_warned_
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "environ", "found"),
+    ("endpoint", "environ", "said"),
     [
         (SIEM, {}, []),
-        (SIEM, {"HTTPS_PROXY": "http://p:1"}, [OK]),
-        (SIEM, {"https_proxy": "http://p:1", "no_proxy": ".com"}, [WARNING]),
-        (SIEM, {"ALL_PROXY": "http://p:1"}, [WARNING]),
-        (SIEM, {"NO_PROXY": "*", "HTTP_PROXY": "http://p:1"}, []),
+        (SIEM, {"HTTPS_PROXY": "http://p:1"}, ["go through http://p:1 (HTTPS_PROXY)"]),
+        (SIEM, {"ALL_PROXY": "http://p:1"}, ["go through http://p:1 (ALL_PROXY)"]),
+        (SIEM, {"https_proxy": "http://p:1", "no_proxy": ".com"}, ['go directly, by ".com"']),
+        (SIEM, {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "x"}, ["go through http://p:1"]),
+        (SIEM, {"HTTP_PROXY": "http://p:1"}, []),
         (LOCAL, {"HTTP_PROXY": "http://p:1", "NO_PROXY": "x"}, []),
+        (LOCAL, {"HTTP_PROXY": "http://p:1", "NO_PROXY": "*"}, []),
     ],
 )
-def test_a_proxy_that_the_sdk_takes_otherwise_than_people_expect_is_a_warning(
-    endpoint: Endpoint, environ: dict[str, str], found: list[Verdict]
+def test_the_proxy_of_the_calls_is_reported_or_the_entry_by_which_they_go_directly(
+    endpoint: Endpoint, environ: dict[str, str], said: list[str]
 ) -> None:
-    """It asks neither NO_PROXY nor ALL_PROXY."""
-    assert [one.verdict for one in doctor.check_proxies(endpoint, environ)] == found
+    checks = list(doctor.check_proxies(endpoint, environ))
+
+    assert [one.verdict for one in checks] == [OK] * len(said)
+    for check, words in zip(checks, said, strict=True):
+        assert words in check.said
 
 
 # --- the cloud ------------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_understood_is_not_known(content: str | bytes, own
 
 
 def test_a_file_of_a_stack_whose_name_we_refuse_is_not_known(own: Path) -> None:
-    """The engine takes the name, so that an older version may have opened what the file declares."""
+    """The engine takes the name, and an older version may have opened what the file declares."""
     beside(own, "-all", text())
     (reason,) = read(own).unknown
 

@@ -403,6 +403,50 @@ def test_partial_is_observed_and_never_declared() -> None:
     assert '"partial" is no state' in reasons(deliveries={"waf": {"*": "partial"}})[0]
 
 
+@pytest.mark.parametrize(
+    "account", ["31524094", "12345", ACCOUNT, "113091674488000", "9223372036854775807"]
+)
+def test_an_account_id_of_any_plausible_length_is_taken(account: str) -> None:
+    """With its role and as a member; without quotes where YAML readers agree on the number."""
+    stack = build(account=account, roleArn=f"acs:ram::{account}:role/logs")
+
+    assert stack.perspective.account == account
+    assert build(account=MEMBER, member=account).perspective.member == account
+    if int(account) <= 2**53:
+        assert build(account=int(account)).perspective.account == account
+
+
+@pytest.mark.parametrize(
+    "account",
+    ["", "1", "1234", "0130916744880000", "12345678901234567890", "3152409a", "-31524094"],
+)
+def test_what_cannot_be_an_account_id_is_refused(account: str) -> None:
+    assert reasons(account=account)[0].startswith("cloud-siem:account: ")
+    assert reasons(member=account)[0].startswith("cloud-siem:member: ")
+
+
+def test_a_role_of_an_account_whose_id_begins_alike_is_refused() -> None:
+    assert "the role is of account" in reasons(roleArn=f"acs:ram::{ACCOUNT}1:role/logs")[0]
+    assert "the role is of account" in reasons(roleArn=f"acs:ram::{ACCOUNT[:-1]}:role/logs")[0]
+
+
+@pytest.mark.parametrize(
+    ("region", "meant"),
+    [
+        ("cn-hongkong", "cn-hangzhou"),
+        ("cn-beijing", "cn-hangzhou"),
+        ("us-west-1", "ap-southeast-1"),
+        ("AP-SOUTHEAST-1", "ap-southeast-1"),
+    ],
+)
+def test_a_region_of_assets_is_answered_with_the_rule(region: str, meant: str) -> None:
+    [reason] = reasons(region=region)
+
+    assert f"did you mean {meant}?" in reason
+    assert "cn-hangzhou for assets in the Chinese mainland and Hong Kong (China)" in reason
+    assert "ap-southeast-1 for assets elsewhere" in reason
+
+
 def test_a_role_of_another_account_is_refused_offline() -> None:
     """Every call with it would be refused; the placeholder is right for any account."""
     assert "the role is of account" in reasons(roleArn=f"acs:ram::{MEMBER}:role/logs")[0]

@@ -15,6 +15,8 @@ import places
 import progress
 from places import ToolError
 
+TOOLS = Path(places.__file__).parent
+
 
 def test_the_cache_is_where_the_environment_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -63,7 +63,7 @@ def perspective_parameters(perspective: Perspective) -> dict[str, str]:
 
 
 def region_parameters(region: Region) -> dict[str, str]:
-    """The body parameters of what is asked of a whole management center."""
+    """The body parameters of what is asked of a whole region."""
     return {"RegionId": region.value}
 
 

@@ -19,7 +19,8 @@ from cloud_siem.machine import DISTRIBUTION, Engine, Interpreter, Lock, Runtime
 from cloud_siem.model import Perspective, Snapshot
 from cloud_siem.preflight import Fault
 from cloud_siem.project import Project
-from cloud_siem.reach import Reached, proxy_for
+from cloud_siem.proxies import exception_for, proxy_for
+from cloud_siem.reach import Reached
 from cloud_siem.settings import CLOSE_WORD, ENVIRON_PREFIX, LAST_LOG_WORD, SETTINGS
 from cloud_siem.versions import dotted, requirement_of, version_of, within
 from cloud_siem.wording import counted, shown
@@ -242,21 +243,13 @@ def check_overrides(overridden: frozenset[str], environ: Mapping[str, str]) -> I
 
 
 def check_proxies(endpoint: Endpoint, environ: Mapping[str, str]) -> Iterator[Check]:
-    """Which way the calls go, where the SDK does not do what a person may expect."""
-    if endpoint.loopback:
-        return
-    proxy = proxy_for(endpoint, environ)
-    given = {name.upper() for name, value in environ.items() if value}
-    if proxy:
-        said = f"calls to {endpoint.host} go through {proxy} ({proxy.variable})"
-        if "NO_PROXY" in given:
-            remedy = "the SDK does not ask NO_PROXY: unset the proxy if it is wrong"
-            yield warning("proxy", said, remedy)
-        else:
-            yield ok("proxy", said)
-    elif "ALL_PROXY" in given:
-        said = f"calls to {endpoint.host} go directly, whatever ALL_PROXY says"
-        yield warning("proxy", said, "the SDK asks HTTPS_PROXY alone; set it if there is no way")
+    """Which way the calls go, where the environment names a proxy."""
+    exception = exception_for(endpoint, environ)
+    if proxy := proxy_for(endpoint, environ):
+        yield ok("proxy", f"calls to {endpoint.host} go through {proxy}")
+    elif exception and not endpoint.loopback:
+        said = f"calls to {endpoint.host} go directly, by {shown(exception)} in NO_PROXY"
+        yield ok("proxy", said)
 
 
 # --- the cloud ------------------------------------------------------------------------------------
@@ -265,7 +258,7 @@ def check_proxies(endpoint: Endpoint, environ: Mapping[str, str]) -> Iterator[Ch
 def check_reached(what: str, reached: Reached) -> Check:
     """Whether anybody answers at an endpoint."""
     if reached.failure:
-        remedy = "check the network, the proxy and the endpoint's name"
+        remedy = reached.remedy or "check the network, the proxy and the endpoint's name"
         return problem(what, f"{reached.endpoint}: {reached.failure}", remedy)
     return ok(what, f"{reached.endpoint} answers in {reached.seconds * 1000:.0f} ms")
 
