@@ -10,6 +10,7 @@ import pytest
 
 from siem_emulator import EmulatorServer
 from tests.engine.engine import ROOT, Engine, Golden, Result
+from tests.hostile import PIECES, forged_lines, harm_in
 
 FLOW = "cloud_siem_vpc_flow_log"
 PROGRAM = """\
@@ -77,3 +78,20 @@ def failures_of_each_verb(engine: Engine, siem: EmulatorServer) -> str:
     fails("delete", engine.destroy)
 
     return "\n".join(told)
+
+
+def test_words_of_an_endpoint_reach_the_engines_output_without_their_commands(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """A hostile endpoint, or a gateway on the way, could drive a terminal or a CI runner."""
+    text = "".join(PIECES)
+    body = {"Code": text, "Message": text, "RequestId": text}
+    siem.fault("bad_shape", action="ListDelivery", status=400, body=body)
+    engine.declare({"vpc": {FLOW: "open"}})
+
+    failed = engine.preview()
+
+    assert failed.code != 0
+    assert "ListDelivery" in failed.text
+    assert harm_in(failed.text) == []
+    assert forged_lines(failed.text) == []

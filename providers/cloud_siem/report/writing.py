@@ -109,7 +109,7 @@ def write_text(file: str, text: str) -> None:
     :raises CloudSiemError: as ``write_report``.
     """
     try:
-        _write(file, harmless(text))
+        write_whole(file, harmless(text))
     except OSError as error:
         why = error.strerror or str(error)
         pipe = _descriptor_of(file) is not None or Path(file).is_fifo()
@@ -161,8 +161,8 @@ def _descriptor_of(file: str) -> int | None:
     return _STREAMS[word] if word in _STREAMS else int(word)
 
 
-def _write(file: str, text: str) -> None:
-    """Write a text; raises ``OSError``."""
+def write_whole(file: str, text: str) -> None:
+    """Write a text as it is into a file or a pipe; raises ``OSError`` for any other place."""
     descriptor = _descriptor_of(file)
     if descriptor is not None:
         sys.stdout.flush()  # what was printed before comes first
