@@ -783,11 +783,12 @@ def test_a_stack_is_one_account_center_view_and_member(
 
 
 @pytest.mark.usefixtures("begin")
-def test_the_gates_diff_has_every_entry_and_not_the_stacks_name() -> None:
-    """It is what a person reads first in a preview."""
+def test_the_gates_diff_has_every_entry_and_the_stacks_name() -> None:
+    """It is what a person reads first in a preview; a destroy needs the name that is recorded."""
     before = gate((AUDIT, State.OPEN), (WAF, State.OPEN)) | {"__provider": "a"}
 
-    assert GATE.diff("id", before, before | {"stack": "other", "__provider": "b"}).changes is False
+    assert GATE.diff("id", before, before | {"__provider": "b"}).changes is False
+    assert GATE.diff("id", before, before | {"stack": "other"}).changes is True
     assert GATE.diff("id", before, gate((AUDIT, State.OPEN))).changes is True
     assert GATE.diff("id", before, before | {"waf/*": "closed"}).changes is True
     assert GATE.diff("id", before, before | {"waf/*": UNKNOWN}).changes is True

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from cloud_siem.cli import main
+from cloud_siem.codes import Code, codes_in
 from cloud_siem.model import OnRemove, State
-from tests.test_review import Plan, delivery, plan_of
+from cloud_siem.settings import CLOSE_WORD
+from siem_emulator import EmulatorServer
+from tests.conftest import ACCOUNT, nobody
+from tests.test_review import Plan, delivery, destroying, diagnostic, plan_of
 
 Golden = Callable[[str, str], None]
 BEFORE = [
@@ -39,7 +43,7 @@ def plan(tmp_path: Path) -> Callable[[Plan], str]:
 def test_a_review_reads_so(
     plan: Callable[[Plan], str], kind: str, golden: Golden, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In each format; 20 says that something closes, within the limit."""
+    """In each format; 20 says that something closes, and the guardrails allow it."""
     code = main(["review", plan(plan_of(BEFORE, AFTER)), "--format", kind])
 
     assert code == 20
@@ -60,13 +64,18 @@ def test_markup_in_a_reason_is_shown_and_not_run(
     assert "@all" not in told
 
 
-def test_over_the_limit_it_says_so_and_exits_with_21(
-    plan: Callable[[Plan], str], capsys: pytest.CaptureFixture[str]
+def test_what_no_gate_authorizes_is_refused_and_exits_with_21(
+    plan: Callable[[Plan], str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    many = [delivery(f"oss/{n}") for n in range(9)]
+    """Unless a person named it for the run."""
+    bare = plan(plan_of([delivery("oss/a")], [], gate=False))
 
-    assert main(["review", plan(plan_of(many, many[:1]))]) == 21
-    assert "Refused: 8 deliveries would close" in capsys.readouterr().out
+    assert main(["review", bare]) == 21
+    assert codes_in(capsys.readouterr().out) == (Code.NOT_AUTHORIZED,)
+    monkeypatch.setenv(CLOSE_WORD, f"{ACCOUNT}/oss/a")
+    assert main(["review", bare]) == 20
 
 
 def test_without_a_close_it_exits_with_0(
@@ -79,8 +88,9 @@ def test_without_a_close_it_exits_with_0(
     )
 
 
-REFUSED = {"diagnostics": [{"severity": "error", "message": "6 ... Nothing was closed."}]}
-FAILED = {"diagnostics": [{"severity": "error", "message": "no permission for <b>@all</b>"}]}
+LIMIT = f"6 logs would close. Nothing was closed.\n  close oss/a\nClose fewer. {Code.CLOSE_LIMIT}"
+REFUSED = {"diagnostics": [diagnostic(LIMIT)]}
+FAILED = {"diagnostics": [diagnostic("no permission for <b>@all</b>")]}
 
 
 @pytest.mark.parametrize("kind", ["text", "markdown", "json"])
@@ -91,8 +101,12 @@ def test_a_preview_that_a_guard_rail_refused_is_told_in_every_format(
     assert main(["review", plan(REFUSED), "--format", kind, "--fail-on", "refused"]) == 21
 
     told = capsys.readouterr().out
-    assert "Nothing was closed." in told
+    assert "Nothing was closed" in told
     assert "nothing closes" not in told, "what the preview would have done is not known"
+    if kind == "json":
+        assert json.loads(told)["codes"] == [Code.CLOSE_LIMIT.value]
+    else:
+        assert codes_in(told.replace("\\", "")) == (Code.CLOSE_LIMIT,)
 
 
 def test_reports_are_written_also_when_the_preview_failed(
@@ -124,10 +138,41 @@ def test_a_report_has_the_heading_that_tells_stacks_apart(
 def test_what_closes_within_the_limit_passes_where_only_refusals_count(
     plan: Callable[[Plan], str],
 ) -> None:
-    many = [delivery(f"oss/{n}") for n in range(9)]
-
     assert main(["review", plan(plan_of(BEFORE, AFTER)), "--fail-on", "refused"]) == 0
-    assert main(["review", plan(plan_of(many, many[:1])), "--fail-on", "refused"]) == 21
+    bare = plan_of(BEFORE, AFTER, gate=False)
+    assert main(["review", plan(bare), "--fail-on", "refused"]) == 21
+
+
+def test_a_destroy_is_judged_with_a_look_at_the_account(
+    siem: EmulatorServer,
+    plan: Callable[[Plan], str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the endpoint of this shell, whatever the plan's config says."""
+    monkeypatch.setenv("CLOUD_SIEM_ENDPOINT", siem.url)
+    closes = destroying([delivery("actiontrail"), delivery("waf")])
+    closes["config"] = {"cloud-siem:endpoint": "http://127.0.0.1:9"}
+
+    assert main(["review", plan(closes), "--format", "json"]) == 21
+    told = json.loads(capsys.readouterr().out)
+    assert (told["codes"], told["logs"]) == ([Code.LAST_OPEN_LOG.value], 1)
+    assert set(siem.counts().actions) == {"GetCallerIdentity", "ListDelivery"}
+
+
+def test_without_an_account_to_look_at_a_destroy_is_neither_allowed_nor_refused(
+    plan: Callable[[Plan], str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLOUD_SIEM_ENDPOINT", nobody())
+    monkeypatch.setenv("CLOUD_SIEM_DEADLINE", "1")
+
+    assert main(["review", plan(destroying([delivery("waf")]))]) == 20
+    told = capsys.readouterr()
+    assert "not known" in told.out
+    assert "The guardrails allow it" not in told.out
+    assert "the account was not read" in told.err
 
 
 @pytest.mark.parametrize("report", ["markdown", "html=x", "json="])
