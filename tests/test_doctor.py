@@ -18,6 +18,7 @@ from cloud_siem.model import Log, Snapshot, State
 from cloud_siem.preflight import Fault
 from cloud_siem.project import Project
 from cloud_siem.reach import Reached
+from cloud_siem.versions import dotted
 from tests.conftest import ACCOUNT, HERE, OTHER_ACCOUNT, PROC
 
 OK, WARNING, PROBLEM, UNTRIED = Verdict
@@ -40,10 +41,12 @@ def engine(version: str, missing: tuple[str, ...] = (), failure: str = "") -> En
 @pytest.mark.parametrize(
     ("version", "verdict"),
     [
-        ("v3.227.0\n", OK),
+        ("v3.229.0\n", OK),
         ("v3.259.0", OK),
-        ("3.1000.0", OK),
-        ("v3.226.9", PROBLEM),
+        ("v3.274.9", OK),
+        ("v3.275.0", WARNING),
+        ("3.1000.0", WARNING),
+        ("v3.228.9", PROBLEM),
         ("v2.99.0", PROBLEM),
         ("", PROBLEM),
     ],
@@ -68,7 +71,7 @@ def test_a_missing_engine_and_a_missing_host_are_problems_with_a_way_out() -> No
     assert all(one.remedy for one in (none[0], no_host[1], broken[0]))
 
 
-def test_the_oldest_versions_are_those_of_the_readme_and_of_our_own_tools() -> None:
+def test_the_tested_versions_are_those_of_the_readme_and_of_our_own_tools() -> None:
     """One number, in three places."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     spec = importlib.util.find_spec("engine")  # tools/engine.py
@@ -78,7 +81,10 @@ def test_the_oldest_versions_are_those_of_the_readme_and_of_our_own_tools() -> N
     spec.loader.exec_module(tool)
 
     assert tool.MINIMUM == doctor.ENGINE_AT_LEAST
-    assert "CLI {}.{} or newer".format(*doctor.ENGINE_AT_LEAST) in readme
+    assert tool.VERSIONS["oldest"] == f"v{dotted(doctor.ENGINE_AT_LEAST)}"
+    assert tool.VERSIONS["newest"].startswith(f"v{dotted(doctor.ENGINE_TRIED)}.")
+    tested = "CLI {}.{} to {}.{}".format(*doctor.ENGINE_AT_LEAST[:2], *doctor.ENGINE_TRIED)
+    assert tested in readme
     assert "{}.{} to {}.{}".format(*doctor.PYTHON_AT_LEAST, *doctor.PYTHON_TRIED) in readme
 
 

@@ -514,7 +514,7 @@ def test_an_error_about_a_certificate_says_how_ssl_cert_file_is_set(
     assert f"SSL_CERT_FILE (now {tmp_path}/gone.pem, which is not a file)" in str(caught.value)
 
 
-def test_a_certificate_that_is_over_is_told_as_such(
+def test_an_expired_certificate_is_reported_as_expired(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
@@ -527,7 +527,7 @@ def test_a_certificate_that_is_over_is_told_as_such(
 
 
 @pytest.mark.parametrize("strict", [True, False])
-def test_an_authority_without_key_identifiers_is_refused_since_python_3_13_and_told_as_such(
+def test_an_authority_without_key_identifiers_is_refused_since_python_3_13_with_the_reason(
     tmp_path: Path, strict: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = Authority(tmp_path, strict=strict)
@@ -544,7 +544,7 @@ def test_an_authority_without_key_identifiers_is_refused_since_python_3_13_and_t
     assert "3.13" in failed.remedy
 
 
-def test_a_side_that_speaks_no_tls_is_told_as_such_and_not_asked_again(
+def test_an_endpoint_without_tls_is_reported_and_not_called_again(
     siem: EmulatorServer,
 ) -> None:
     failed = refused(siem.url.replace("http:", "https:"))
@@ -554,7 +554,7 @@ def test_a_side_that_speaks_no_tls_is_told_as_such_and_not_asked_again(
 
 
 class HangUp(Loopback):
-    """Closes each connection without a word; or never says one."""
+    """Closes each connection at once, or keeps it open and silent."""
 
     silent = False
 
@@ -711,12 +711,12 @@ def test_a_dead_proxy_is_named_as_the_proxy_and_a_write_says_that_nothing_was_se
     with pytest.raises(UnreachableError) as caught:
         api.switch(PROC, State.OPEN)
 
-    told = str(caught.value)
-    assert f"at https://{host} through the proxy {dead} (HTTPS_PROXY): " in told
-    assert "the proxy did not let the call through" in told
-    assert "Connection refused" in told
-    assert "Nothing was sent, so nothing was changed." in told
-    assert f"list {host} in NO_PROXY" in told
+    message = str(caught.value)
+    assert f"at https://{host} through the proxy {dead} (HTTPS_PROXY): " in message
+    assert "the proxy did not let the call through" in message
+    assert "Connection refused" in message
+    assert "Nothing was sent, so nothing was changed." in message
+    assert f"list {host} in NO_PROXY" in message
 
 
 @pytest.mark.parametrize(
@@ -795,7 +795,7 @@ def test_ssl_cert_file_counts_behind_a_proxy_as_well(
         for session in DaraCore._sessions.values():
             session.close()
 
-    assert set(proxy.asked) == {"cloud-siem.cn-shanghai.aliyuncs.com:443"}
+    assert set(proxy.requested) == {"cloud-siem.cn-shanghai.aliyuncs.com:443"}
 
 
 @pytest.fixture
@@ -1000,10 +1000,10 @@ def test_where_there_are_no_credentials_the_error_says_how_to_set_them(
     with pytest.raises(DeniedError) as caught:
         api_at(siem.url).look()
 
-    told = str(caught.value)
-    assert "environment: Environment variable accessKeyId cannot be empty; CLI profile: " in told
-    assert "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run" in told
-    assert "`aliyun configure --profile NAME` and set CLOUD_SIEM_PROFILE=NAME" in told
+    message = str(caught.value)
+    assert "environment: Environment variable accessKeyId cannot be empty; CLI profile: " in message
+    assert "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run" in message
+    assert "`aliyun configure --profile NAME` and set CLOUD_SIEM_PROFILE=NAME" in message
     assert siem.calls.all() == []
 
 

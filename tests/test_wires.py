@@ -1,4 +1,4 @@
-"""Answers that are cut: a read is asked again, a write is looked at before it is sent again."""
+"""Answers that are cut: a read is sent again, a write only after a read shows it undone."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def client(server: Server, **settings: Any) -> Api:
 
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("action", READS)
-def test_a_read_whose_answer_is_cut_at_any_byte_is_asked_again_and_then_right(
+def test_a_read_whose_answer_is_cut_at_any_byte_is_sent_again_and_then_right(
     server: Server, action: str, framing: str
 ) -> None:
     body, act = READS[action]
@@ -149,7 +149,7 @@ def test_a_write_whose_answer_is_cut_at_any_byte_is_sent_again_only_after_a_look
         assert server.actions == expected, answer[:offset]
 
 
-def test_a_refusal_that_is_cut_is_asked_again_and_a_whole_one_is_not(server: Server) -> None:
+def test_a_refusal_that_is_cut_is_sent_again_and_a_whole_one_is_not(server: Server) -> None:
     answer = of_length(DENIED, status="403 Forbidden")
     whole = of_length(listed(State.OPEN))
     for offset in range(len(answer)):
@@ -164,7 +164,7 @@ def test_a_refusal_that_is_cut_is_asked_again_and_a_whole_one_is_not(server: Ser
     assert server.actions == ["ListDelivery"]
 
 
-def test_a_redirect_that_is_cut_is_asked_again_and_a_whole_one_is_refused(server: Server) -> None:
+def test_a_redirect_that_is_cut_is_sent_again_and_a_whole_one_is_refused(server: Server) -> None:
     answer = b"HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: http://127.0.0.1:1/\r\n\r\n"
     for offset in range(len(answer)):
         server.script(answer[:offset], of_length(listed(State.OPEN)))
@@ -178,7 +178,7 @@ def test_a_redirect_that_is_cut_is_asked_again_and_a_whole_one_is_refused(server
     assert server.actions == ["ListDelivery"]
 
 
-def test_an_answer_that_is_always_cut_is_said_to_be_cut_and_where(server: Server) -> None:
+def test_an_answer_that_is_always_cut_is_reported_with_the_place_of_the_cut(server: Server) -> None:
     answer = of_length(DONE)
     for offset, words in (
         (answer.index(b"Content-Length") + 3, "the answer broke off inside its headers"),
@@ -255,7 +255,7 @@ def test_a_process_that_makes_errors_of_all_warnings_can_import_and_call(
 # --- at drawn bytes, under whole updates ---------------------------------------------------------
 
 LOGS = ("cloud_siem_aegis_proc", "cloud_siem_aegis_dns", "cloud_siem_aegis_login_event")
-SAID = (
+OUTCOMES = (
     "Whether the cloud acted is not known",
     "whether the cloud acted could not be seen",
     "othing was sent",
@@ -264,7 +264,7 @@ SAID = (
 
 
 @pytest.mark.parametrize("seed", [13, 14])
-def test_updates_through_a_proxy_that_cuts_connections_end_right_or_say_what_became_of_the_change(
+def test_updates_over_cut_connections_end_right_or_report_whether_the_change_was_made(
     siem: EmulatorServer, seed: int
 ) -> None:
     drawn = random.Random(seed)  # noqa: S311 - a seed, not a secret
@@ -297,7 +297,7 @@ def test_updates_through_a_proxy_that_cuts_connections_end_right_or_say_what_bec
             for message in run.failures:
                 assert "what answered is not the API" not in message
                 reading = message.startswith(("ListDelivery for", "GetCallerIdentity for"))
-                assert reading or any(words in message for words in SAID), message
+                assert reading or any(words in message for words in OUTCOMES), message
 
     assert proxy.cuts >= 10
     assert right >= 19, "a connection that is cut now and then is nothing to a run"

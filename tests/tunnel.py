@@ -1,4 +1,4 @@
-"""A proxy on loopback that opens tunnels, to one server of the test whatever host is asked for."""
+"""A proxy on loopback that opens tunnels, all of them to one server of the test."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class TunnelProxy:
         self._threads = [threading.Thread(target=self._serve, daemon=True)]
         self._ends: list[socket.socket] = []
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.asked: list[str] = []
-        """The hosts and ports that tunnels were asked for."""
+        self.requested: list[str] = []
+        """The hosts and ports of the CONNECT requests."""
 
     def __enter__(self) -> Self:
         self._threads[0].start()
@@ -47,7 +47,7 @@ class TunnelProxy:
             head = b""
             while not head.endswith(b"\r\n\r\n") and (byte := client.recv(1)):
                 head += byte
-            self.asked.append(head.split(b" ")[1].decode())
+            self.requested.append(head.split(b" ")[1].decode())
             server = socket.create_connection(self._upstream)
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             self._ends += [client, server]

@@ -25,8 +25,11 @@ from cloud_siem.settings import CLOSE_WORD, ENVIRON_PREFIX, LAST_LOG_WORD, SETTI
 from cloud_siem.versions import dotted, requirement_of, version_of, within
 from cloud_siem.wording import counted, shown
 
-ENGINE_AT_LEAST = (3, 227, 0)
-"""Brought the exit codes that we rely on (pulumi/pulumi pull requests 22176 and 22205)."""
+ENGINE_AT_LEAST, ENGINE_TRIED = (3, 229, 0), (3, 274)
+"""The oldest and the newest Pulumi CLI that the tests run with.
+
+The exit codes that we rely on came with 3.227.0 (pulumi/pulumi pull requests 22176 and 22205).
+"""
 PYTHON_AT_LEAST, PYTHON_TRIED = (3, 11), (3, 13)
 """The oldest and the newest Python that is supported."""
 CLOCK_WARNING_S = 5 * 60
@@ -92,6 +95,9 @@ def check_engine(engine: Engine | None) -> Iterator[Check]:
         yield problem("engine", f"{engine.path} does not tell its version", install)
     elif version < ENGINE_AT_LEAST:
         yield problem("engine", f"{engine.path} is {said}, older than {least}", install)
+    elif version[:2] > ENGINE_TRIED:
+        remedy = f"it is newer than what was tested; the newest that was is {dotted(ENGINE_TRIED)}"
+        yield warning("engine", f"pulumi {said.removeprefix('v')}, {engine.path}", remedy)
     else:
         yield ok("engine", f"pulumi {said.removeprefix('v')}, {engine.path}")
     if engine.missing:

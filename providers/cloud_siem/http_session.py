@@ -13,7 +13,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import requests
@@ -34,7 +35,7 @@ _NO_CONTENT = 204
 
 
 class Exchange(threading.local):
-    """What the HTTP session and the caller, on the same thread, tell each other past the SDK."""
+    """What the HTTP session and the caller, on the same thread, share past the SDK."""
 
     over_at: float = math.inf
     retry_after: float = 0.0
@@ -45,11 +46,16 @@ class Exchange(threading.local):
 exchange = Exchange()
 
 
-def begin(seconds: float) -> None:
-    """What this thread sends from now on has so much time."""
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give what this thread sends in the block so much time."""
     spare_warnings()
     exchange.over_at = time.monotonic() + seconds
     exchange.retry_after = 0.0
+    try:
+        yield
+    finally:
+        exchange.over_at = math.inf
 
 
 class StrictSession(requests.Session):
@@ -124,7 +130,7 @@ def _check(response: requests.Response, content: bytes) -> None:
 
 
 def _is_cut(response: requests.Response, content: bytes) -> bool:
-    """Whether the body ends too early, as far as that can be seen.
+    """Report whether the body ends too early, as far as it shows.
 
     Where the headers give its length, the HTTP library compared that. Where the connection's end
     is its end, only what it holds can show it: nothing, or a JSON object that is not whole.

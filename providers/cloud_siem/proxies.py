@@ -1,7 +1,7 @@
 """The proxy of a call, from the environment variables that curl and requests read.
 
-One answer for all who send something: the API and STS (``sdk``), a platform (``ci.web``), and the
-doctor's questions (``reach``). Calls to loopback never go through a proxy.
+It holds for everything that sends requests: the API and STS (``http_session``), a platform
+(``ci.web``) and the doctor (``reach``). Calls to loopback never go through a proxy.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Proxy:
 
     @property
     def place(self) -> str:
-        """Scheme, host and port, without user and password; empty where they cannot be told."""
-        found = _SHOWABLE.fullmatch(self.url)
-        return f"{found['scheme'] or ''}{found['host']}{found['port'] or ''}" if found else ""
+        """Scheme, host and port, without user and password; empty for a malformed address."""
+        parts = _SHOWABLE.fullmatch(self.url)
+        return f"{parts['scheme'] or ''}{parts['host']}{parts['port'] or ''}" if parts else ""
 
     def __str__(self) -> str:
         """For messages, e.g. ``http://proxy.example.com:3128 (HTTPS_PROXY)``."""
@@ -54,7 +54,7 @@ def proxy_for(endpoint: Endpoint, environ: Mapping[str, str]) -> Proxy | None:
         return None
     names = (f"{endpoint.scheme}_proxy", "all_proxy")
     spellings = (spelling for name in names for spelling in (name, name.upper()))
-    variable = next((one for one in spellings if environ.get(one)), "")
+    variable = next((name for name in spellings if environ.get(name)), "")
     return Proxy(variable=variable, url=environ[variable].strip()) if variable else None
 
 
@@ -67,7 +67,8 @@ def exception_for(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
     listed = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     host, port = _split(endpoint.host)
     port = port or _PORTS[endpoint.scheme]
-    return next((one for one in re.split(r"[,\s]+", listed) if _covers(one, host, port)), "")
+    entries = re.split(r"[,\s]+", listed)
+    return next((entry for entry in entries if _covers(entry, host, port)), "")
 
 
 def _covers(entry: str, host: str, port: str) -> bool:
@@ -85,8 +86,8 @@ def _covers(entry: str, host: str, port: str) -> bool:
 
 def _split(text: str) -> tuple[str, str]:
     """Host and port; an IPv6 address without its brackets."""
-    if found := re.fullmatch(r"\[(.+)\](?::([0-9]+))?", text):
-        return found[1], found[2] or ""
+    if bracketed := re.fullmatch(r"\[(.+)\](?::([0-9]+))?", text):
+        return bracketed[1], bracketed[2] or ""
     host, colon, port = text.rpartition(":")
     if colon and port.isdecimal() and ":" not in host:
         return host.rstrip("."), port

@@ -19,7 +19,7 @@ import threading
 from typing import Any
 
 from cloud_siem.call import CallFailed, Failure, Request
-from cloud_siem.http_session import StrictSession, begin, exchange
+from cloud_siem.http_session import StrictSession, exchange, within
 from cloud_siem.settings import Endpoint, Settings
 from cloud_siem.transport import POOL_SIZE
 from cloud_siem.unrecorded import Unrecorded
@@ -97,8 +97,8 @@ class Sdk(Unrecorded):
 
         :raises CallFailed: there are none, or STS did not answer within the given time.
         """
-        begin(seconds)
-        found = self._credential.get_credential()
+        with within(seconds):
+            found = self._credential.get_credential()
         return {
             "ALIBABA_CLOUD_ACCESS_KEY_ID": str(found.access_key_id),
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET": str(found.access_key_secret),
@@ -110,18 +110,18 @@ class Sdk(Unrecorded):
 
         :raises CallFailed: anything else happened.
         """
-        begin(seconds)
-        try:
-            answer = self._client(request.endpoint).call_api(
-                _params(request),
-                utils_models.OpenApiRequest(body=dict(request.parameters) or None),
-                RuntimeOptions(
-                    connect_timeout=_at_most(CONNECT_TIMEOUT_MS, seconds),
-                    read_timeout=_at_most(READ_TIMEOUT_MS, seconds),
-                ),
-            )
-        except Exception as error:  # noqa: BLE001 - and so does the SDK
-            raise _failed(error) from None
+        with within(seconds):
+            try:
+                answer = self._client(request.endpoint).call_api(
+                    _params(request),
+                    utils_models.OpenApiRequest(body=dict(request.parameters) or None),
+                    RuntimeOptions(
+                        connect_timeout=_at_most(CONNECT_TIMEOUT_MS, seconds),
+                        read_timeout=_at_most(READ_TIMEOUT_MS, seconds),
+                    ),
+                )
+            except Exception as error:  # noqa: BLE001 - and so does the SDK
+                raise _failed(error) from None
         body: object = answer["body"]
         if not isinstance(body, dict):
             raise CallFailed(Failure.STRANGE, "the answer is not a JSON object")
@@ -187,8 +187,8 @@ def _credentials(settings: Settings, *, account: str, sts: Endpoint, session_nam
 class _Checked:
     """A provider of credentials whose every failure says that nothing was sent.
 
-    The chain raises what it likes, ``ValueError`` and ``KeyError`` among it; past here it could not
-    be told from an answer that the SDK could not use. Nor could a key that no header can hold.
+    The chain raises exceptions of any kind, ``ValueError`` and ``KeyError`` among them; past here
+    they would look like an answer that the SDK cannot use. So would a key that no header can hold.
     """
 
     def __init__(self, provider: Any, *, purpose: str = "getting a session") -> None:
@@ -269,8 +269,8 @@ def _session_of_sts(session_key: str, *args: Any, **options: Any) -> requests.Se
 
     In its own, an error would have the whole query, the OIDC token included.
     """
-    if found := _HOST_OF_STS.fullmatch(session_key):
-        _make_strict(TeaCore, session_key, Endpoint(scheme="https", host=found["host"]))
+    if sts := _HOST_OF_STS.fullmatch(session_key):
+        _make_strict(TeaCore, session_key, Endpoint(scheme="https", host=sts["host"]))
     session: requests.Session = _get_session(session_key, *args, **options)
     return session
 
@@ -341,13 +341,13 @@ _CHAIN = {
 
 
 def _causes_in_chain(text: str) -> list[str]:
-    """What each member of the chain says, or the one provider, without what may be secret."""
-    found = re.search(r"providers in the chain: (\[.*\])$", text, re.DOTALL)
+    """The cause of each member of the chain, without what may be secret."""
+    listed = re.search(r"providers in the chain: (\[.*\])$", text, re.DOTALL)
     try:
-        listed = ast.literal_eval(found[1]) if found else [text]
+        causes = ast.literal_eval(listed[1]) if listed else [text]
     except (ValueError, SyntaxError):
-        listed = [text]
-    return [_without_secrets(_named(str(one))) for one in listed]
+        causes = [text]
+    return [_without_secrets(_named(str(cause))) for cause in causes]
 
 
 def _named(cause: str) -> str:

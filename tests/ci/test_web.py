@@ -340,7 +340,7 @@ def test_a_platform_is_called_through_the_proxy_of_the_environment_or_directly_b
     assert "secret" not in str(caught.value)
 
 
-def test_an_answer_that_is_cut_in_its_headers_is_asked_for_again(fake: FakeTime) -> None:
+def test_a_read_whose_answer_is_cut_in_its_headers_is_sent_again(fake: FakeTime) -> None:
     whole = http(b"[]")
     with Loopback(whole[:30], whole) as server:
         assert web(server.url, fake).ask("GET", "x", LOOK).data == []

@@ -102,7 +102,7 @@ class Result:
 
         What the engine and its SDK put around them differs from version to version.
         """
-        said: list[str] = []
+        messages: list[str] = []
         resource, ours = "", False
         for line in self.diagnostics.splitlines():
             if head := _HEAD.fullmatch(line):
@@ -110,10 +110,10 @@ class Result:
             elif begun := _DIAGNOSTIC.fullmatch(line):
                 ours = begun[1] == "error" and not _OF_THE_ENGINE.match(begun[2])
                 if ours:
-                    said.append(_own_words(resource, begun[2]))
+                    messages.append(_own_words(resource, begun[2]))
             elif ours and line.strip():
-                said.append(line.strip())
-        return "".join(f"{line}\n" for line in said)
+                messages.append(line.strip())
+        return "".join(f"{line}\n" for line in messages)
 
     @property
     def counts(self) -> dict[str, int]:

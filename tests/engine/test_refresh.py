@@ -97,8 +97,8 @@ def recorded(engine: Engine) -> dict[str, dict[str, Any]]:
 
 def one_of(messages: str) -> str:
     """What each delivery says; how many get to it is a race."""
-    said = {line.partition(": ")[2] for line in messages.splitlines()}
+    distinct = {line.partition(": ")[2] for line in messages.splitlines()}
 
-    assert len(said) == 1
+    assert len(distinct) == 1
 
-    return f"{said.pop()}\n"
+    return f"{distinct.pop()}\n"
