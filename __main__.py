@@ -1,4 +1,4 @@
-"""The program: what the stack's file declares, between its gate and its settled bookend."""
+"""The program: what the stack's file declares, between its gate and its settled resource."""
 
 import pulumi
 
@@ -6,7 +6,10 @@ import cloud_siem
 
 stack = cloud_siem.load_stack()
 if not stack.deliveries:
-    pulumi.log.warn(f"stack {stack.name} declares no deliveries: nothing is opened or closed.")
+    pulumi.log.warn(
+        f"Stack {stack.name} declares no deliveries. What it declared before closes, unless it was"
+        " recorded with onRemove: keep."
+    )
 
 account = cloud_siem.AccountDeliveries("deliveries", stack)
 

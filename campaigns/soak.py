@@ -13,9 +13,9 @@ from pathlib import Path
 from campaigns.campaign import Campaign, Outcome, Plan, told
 from campaigns.chance import chance
 from campaigns.standalone import Standalone
-from campaigns.stories import FAULTS
 from cloud_siem.model import Delivery, DeliveryKey, State
 from tests.conftest import ANY_CLOSE, HERE, FakeTime, spare_authorities
+from tests.edits import FAULTS
 from tests.harness import Harness, Program
 
 LOGS = ["dns", "login_event", "proc", "netstat", "vul_log", "sas_alert"]

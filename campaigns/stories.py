@@ -7,8 +7,9 @@ from random import Random
 
 from campaigns.chance import chance
 from cloud_siem.model import State
-from siem_emulator.faults import Kind, Rule
+from siem_emulator.faults import Rule
 from tests.edits import (
+    FAULTS,
     LOGS,
     ByHand,
     Declare,
@@ -28,27 +29,6 @@ _PLACES = [(product, log) for product, logs in LOGS.items() for log in logs]
 _PRODUCTS = sorted(LOGS)
 _STATES = [State.OPEN, State.OPEN, State.CLOSED]
 _ACTIONS = ["*", "GetCallerIdentity", "ListDelivery", "OpenDelivery", "CloseDelivery"]
-FAULTS = [
-    *(
-        Rule(kind=kind)
-        for kind in Kind
-        # Stale reads show an account as it never was again, which no single look can tell from the
-        # truth: tests/test_faults.py has what follows. Collateral closes what no edit names, and
-        # calls of a single update do not meet.
-        if kind not in (Kind.STALE_READS, Kind.SLOW_DRIP, Kind.HANG, Kind.COLLATERAL, Kind.MEET)
-    ),
-    Rule(kind=Kind.SLOW_DRIP, seconds=0.02),
-    Rule(kind=Kind.HANG, seconds=0.02),
-    Rule(kind=Kind.HTTP429, retry_after=1),
-    Rule(kind=Kind.THROTTLING, acs_retry_after=3_600_000),
-    Rule(kind=Kind.INTERNAL_ERROR, acts=True),
-    Rule(kind=Kind.SLS_SHIP, acts=True),
-    Rule(kind=Kind.ERROR_MAPPING, acts=True),
-    Rule(kind=Kind.DATA_FALSE, acts=True),
-    Rule(kind=Kind.HTML, status=502, acts=True),
-    Rule(kind=Kind.EMPTY, acts=True),
-    Rule(kind=Kind.REDIRECT, acts=True),
-]
 
 
 def story(seed: int, *, steps: int = 5, protect: bool = True) -> list[Step]:

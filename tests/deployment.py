@@ -77,6 +77,8 @@ class Running:
     continue_on_error: bool = False
     interrupt: Interrupt | None = None
     meanwhile: Meanwhile | None = None
+    failing: str = ""
+    """The call that fails without being made, e.g. ``delete sas/x``."""
     steps: list[tuple[str, str]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     verbs: list[str] = field(default_factory=list)
@@ -206,6 +208,9 @@ class Running:
         with self._lock:
             olds = "+" if verb == "check" and bags[0] else ""
             self.verbs.append(f"{verb}{olds} {urn.name}")
+        if f"{verb} {urn.name}" == self.failing:
+            self.fail("made to fail")
+            raise Failed
         try:
             return getattr(PROVIDERS[urn.kind], verb)(*bags)
         except provider.Shown as error:

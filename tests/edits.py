@@ -18,7 +18,7 @@ from cloud_siem.model import Delivery, DeliveryKey, OnRemove, State
 from siem_emulator import EmulatorServer, World
 from siem_emulator.calls import Received
 from siem_emulator.catalog import DOCUMENTED, Catalog
-from siem_emulator.faults import Rule
+from siem_emulator.faults import Kind, Rule
 from siem_emulator.world import Account, user_key
 from tests.conftest import ACCOUNT, HERE
 from tests.harness import Program
@@ -30,6 +30,27 @@ LOGS = {
 
 Place = tuple[str, str]
 """A product and one of its logs."""
+
+FAULTS = [
+    *(
+        Rule(kind=kind)
+        for kind in Kind
+        # It shows an account as it never was again, which no single look can tell from the truth;
+        # tests/test_faults.py has what follows.
+        if kind not in (Kind.STALE_READS, Kind.SLOW_DRIP, Kind.HANG, Kind.COLLATERAL, Kind.MEET)
+    ),
+    Rule(kind=Kind.SLOW_DRIP, seconds=0.02),
+    Rule(kind=Kind.HANG, seconds=0.02),
+    Rule(kind=Kind.HTTP429, retry_after=1),
+    Rule(kind=Kind.THROTTLING, acs_retry_after=3_600_000),
+    Rule(kind=Kind.INTERNAL_ERROR, acts=True),
+    Rule(kind=Kind.SLS_SHIP, acts=True),
+    Rule(kind=Kind.ERROR_MAPPING, acts=True),
+    Rule(kind=Kind.DATA_FALSE, acts=True),
+    Rule(kind=Kind.HTML, status=502, acts=True),
+    Rule(kind=Kind.EMPTY, acts=True),
+    Rule(kind=Kind.REDIRECT, acts=True),
+]
 
 
 def small_world() -> World:

@@ -143,6 +143,8 @@ class Harness:
     """The resources that are created, updated or deleted at a time."""
     records: Records = field(default_factory=Records)
     recorded_config: Config = field(default_factory=dict)
+    failing: str = ""
+    """The call that fails without being made, e.g. ``delete sas/x``."""
     provider_id: int | None = None
     """Of the recorded default provider."""
 
@@ -177,7 +179,8 @@ class Harness:
         return replace(run, lines=previewed.lines + run.lines) if previewed else run
 
     def refresh(self, *, flags: Flags = NONE) -> Run:
-        with self._run(self.recorded_config, Running(parallel=self.parallel)) as running:
+        running = self._running(flags, None, None)
+        with self._run(self.recorded_config, running):
             Deployment(running, self.records, flags, dry=False).refresh()
         return running.outcome
 
@@ -307,6 +310,7 @@ class Harness:
             continue_on_error=flags.continue_on_error,
             interrupt=interrupt,
             meanwhile=meanwhile,
+            failing=self.failing,
         )
 
     @contextmanager

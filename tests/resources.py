@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from cloud_siem.model import Delivery, OnRemove, Perspective
 
 GATE, DELIVERY, SETTLED = "Gate", "LogDelivery", "Settled"
+SERVED = (GATE, DELIVERY, SETTLED)
 """The kinds that a provider serves."""
 COMPONENT = "AccountDeliveries"
 BELOW_STACK = "pulumi:pulumi:Stack"
@@ -47,7 +48,7 @@ class Urn(NamedTuple):
         """The URN as the engine writes it."""
         chain = [self.parent] if self.parent and self.parent != BELOW_STACK else []
         own = _COMPONENT_TYPE if self.kind == COMPONENT else self.kind
-        if self.kind in (GATE, DELIVERY, SETTLED):
+        if self.kind in SERVED:
             chain += [_COMPONENT_TYPE] if self.parent != BELOW_STACK else []
             own = _DYNAMIC_TYPE + self.kind
         return f"urn:pulumi:{stack}::{PROJECT}::{'$'.join([*chain, own])}::{self.name}"
@@ -55,7 +56,7 @@ class Urn(NamedTuple):
     @property
     def above(self) -> Urn | None:
         """The component that the resource is a child of; None if that is the stack."""
-        if self.kind in (GATE, DELIVERY, SETTLED):
+        if self.kind in SERVED:
             return None if self.parent == BELOW_STACK else component(self.parent)
         return Urn("", self.parent, "box") if self.parent else None
 
@@ -76,6 +77,14 @@ class Program:
     parent: str = ""
     """The type of a component above it; resources below another parent are other resources."""
     stack: str = "dev"
+
+    @property
+    def urns(self) -> set[Urn]:
+        """Everything that the program registers."""
+        own = component(self.parent)
+        above = {own.above} if own.above else set()
+        deliveries = {self.urn(DELIVERY, each.key.name) for each in self.deliveries}
+        return {own, self.urn(GATE), self.urn(SETTLED), *above, *deliveries}
 
     def urn(self, kind: str, name: str = "") -> Urn:
         """The URN of the gate, of the settled resource, or of a delivery by its key's name."""

@@ -10,7 +10,9 @@ import pytest
 from campaigns import emulator, fuzz, page, sequences, soak
 from campaigns.campaign import Campaign, Outcome, Plan
 from campaigns.page import Result, to_markdown
-from campaigns.stories import FAULTS, STRUCK, story
+from campaigns.stories import STRUCK, story
+
+from tests.edits import FAULTS
 
 FOUND = [
     ("fuzz-plans", 11),

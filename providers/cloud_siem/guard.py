@@ -204,6 +204,8 @@ def refusals(
     """
     limit = _limit_refusal(closing, perspective, opened, settings)
     last = last_log_refusal(closing, perspective, left_open, settings)
+    if limit and last:
+        last = replace(last, listed=())  # the logs are listed once
     return [refusal for refusal in (limit, last) if refusal is not None]
 
 

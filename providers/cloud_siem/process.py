@@ -56,6 +56,7 @@ class Process(Unrecorded):
         self._declared: dict[tuple[str, Region, str], dict[DeliveryKey, Delivery]] = {}
         """By what a key switches but for the log: so that a delete finds its neighbors at once."""
         self._kept: set[DeliveryKey] = set()
+        self._spared: dict[tuple[str, Region, str], set[DeliveryKey]] = {}
         self._compared = KeyIndex()
         """What the gates of this run, as far as they have old inputs, have recorded."""
         self._tickets = Tickets()
@@ -128,6 +129,12 @@ class Process(Unrecorded):
             beside[delivery.key] = delivery
             return None
 
+    def spare(self, keys: Iterable[DeliveryKey]) -> None:
+        """Record what other components of the program declare open; ``--target`` may hide them."""
+        with self._lock:
+            for key in keys:
+                self._spared.setdefault(key.switch[:3], set()).add(key)
+
     def keep(self, keys: Iterable[DeliveryKey]) -> None:
         """Record removed entries that the gate has recorded with ``onRemove: keep``."""
         with self._lock:
@@ -169,7 +176,8 @@ class Process(Unrecorded):
         """What this run declares open of the key's product, from any perspective."""
         with self._lock:
             beside = self._declared.get(key.switch[:3], {})
-            return tuple(one.key for one in beside.values() if one.state is State.OPEN)
+            keys = {one.key for one in beside.values() if one.state is State.OPEN}
+            return tuple(keys | self._spared.get(key.switch[:3], set()))
 
     def configured(self, perspective: Perspective) -> tuple[Delivery, ...]:
         """What the config declares from a perspective; nothing where it declares nothing usable.

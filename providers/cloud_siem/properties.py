@@ -37,6 +37,8 @@ COMPARED_FIELDS = tuple(name for name in INPUT_FIELDS if name != STACK)
 """What makes a difference of a delivery: renaming a stack changes none. Gate and settled resource
 record the new name, by which a destroy finds the other stack files."""
 
+BESIDE = "beside"
+"""The key in the gate's bag of what other components of the program declare open."""
 CLOSING = "closing"
 """The key in the gate's bag of what an update closes, until a later run has seen it closed."""
 _CARRIED = 3
@@ -155,6 +157,8 @@ class GateBag:
     """What removing an entry does, where the entry did not say so itself."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Carried for policies; in the bag one nested key, which is not there without tags."""
+    beside: tuple[DeliveryKey, ...] = ()
+    """What other components of the same program declare open in the same account."""
     closing: Mapping[str, int] = field(default_factory=dict)
     """The names of the entries that the gate authorized to close: by how many runs ago.
 
@@ -171,6 +175,7 @@ class GateBag:
             deliveries=read_entries(perspective, bag),
             on_remove=OnRemove(bag.get("on_remove", OnRemove.CLOSE.value)),
             tags=_tags_of(bag),
+            beside=tuple(map(key_of_id, _ids_of(bag))),
             closing=closing_of(bag),
         )
 
@@ -181,6 +186,7 @@ class GateBag:
             {
                 "stack": self.stack,
                 "tags": dict(self.tags) or None,
+                BESIDE: [key.id for key in self.beside] or None,
                 CLOSING: dict(self.closing) or None,
             }
         )
@@ -293,6 +299,23 @@ def entry_key(perspective: Perspective, name: str) -> DeliveryKey:
     return DeliveryKey(
         perspective=perspective, product=product, log=None if log == WHOLE_PRODUCT else log
     )
+
+
+def key_of_id(id_: str) -> DeliveryKey:
+    """The key that ``DeliveryKey.id`` wrote."""
+    account, region, view, member, product, log = id_.split("/")
+    perspective = Perspective(
+        account=account,
+        region=Region(region),
+        view=View(view),
+        member=None if member == "-" else member,
+    )
+    return entry_key(perspective, f"{product}/{log}")
+
+
+def _ids_of(bag: Bag) -> list[str]:
+    ids = bag.get(BESIDE)
+    return [str(id_) for id_ in ids] if isinstance(ids, list) else []
 
 
 def closing_of(bag: Bag) -> dict[str, int]:

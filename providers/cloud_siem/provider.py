@@ -309,6 +309,7 @@ class GateProvider(_Provider):
         gate = gate.carrying(before)
         contradictions = [(one, process().declare(one)) for one in gate.deliveries]
         process().compare(before.deliveries)
+        process().spare(gate.beside)
         failures = [
             _contradiction(one, other, one.key.entry) for one, other in contradictions if other
         ]
@@ -376,19 +377,20 @@ class GateProvider(_Provider):
             dry: Whether to report the broken rules alone and to authorize nothing.
         """
         closer = _closer(gate.write())
-        broken = [*guard.protected(before.deliveries, gate.deliveries)]
+        declared = [*gate.deliveries, *(Delivery(key=key, state=State.OPEN) for key in gate.beside)]
+        broken = [*guard.protected(before.deliveries, declared)]
         if before.on_remove is OnRemove.CLOSE and gate.on_remove is OnRemove.KEEP:
             named = {one.entry for one in broken}
-            late = guard.kept_too_late(before.deliveries, gate.deliveries)
+            late = guard.kept_too_late(before.deliveries, declared)
             broken += [one for one in late if one.entry not in named]
-        entries = guard.closing_entries(before.deliveries, gate.deliveries)
+        entries = guard.closing_entries(before.deliveries, declared)
         process().keep(guard.kept(before.deliveries, gate.deliveries))
         if not entries and not before.closing:
             return gate, broken
-        now = closer.closings(before.deliveries, gate.deliveries)
+        now = closer.closings(before.deliveries, declared)
         unfinished = {one.key for one in before.unfinished}
         # What else is declared closed here is new, and no earlier run was authorized to close it.
-        after = [one for one in gate.deliveries if one.state is State.OPEN or one.key in unfinished]
+        after = [one for one in declared if one.state is State.OPEN or one.key in unfinished]
         earlier = closer.closings(before.unfinished, after)
         broken += guard.declared_elsewhere(now.conflicts)
         refusals = closer.authorize(

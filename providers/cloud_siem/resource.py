@@ -146,6 +146,9 @@ class AccountDeliveries(pulumi.ComponentResource):
         super().__init__("cloud-siem:index:AccountDeliveries", name, {}, opts)
         self._prefix = prefix
         self._stack = declared
+        root = pulumi.runtime.get_root_resource()
+        self._components = _components.setdefault(root, []) if root else []
+        self._components.append(self)
         gate = self._gate()
         # In this frame, and in no function below it: the state file has the stack of each.
         deliveries: dict[str, LogDelivery] = {}
@@ -167,9 +170,27 @@ class AccountDeliveries(pulumi.ComponentResource):
         # Its delete tells the rest of the run that deliveries were recorded before it.
         options = ResourceOptions.merge(self._child(), ResourceOptions(delete_before_replace=True))
         name = f"{self._prefix}gate"
-        gate = _Gate(GateProvider(), name, bag.write() | {properties.CLOSING: None}, options)
+        beside: Output[Any] = Output.from_input(self._beside())
+        more = {properties.CLOSING: None, properties.BESIDE: beside}
+        gate = _Gate(GateProvider(), name, bag.write() | more, options)
         _refuse_own_process(gate, name)
         return gate
+
+    async def _beside(self) -> Any:
+        """What the other components of the program declare open in the same account.
+
+        Awaited when the program has come to its end, so that all of them are known: a gate must
+        know them also where ``--target`` hides them.
+        """
+        mine = self._stack.perspective
+        others = [other._stack for other in self._components if other is not self]  # noqa: SLF001
+        return [
+            one.key.id
+            for stack in others
+            if (stack.perspective.owner, stack.perspective.region) == (mine.owner, mine.region)
+            for one in stack.deliveries
+            if one.state is State.OPEN
+        ] or None
 
     def _settled(self, gate: _Gate) -> _Settled:
         entries = [one.key.entry for one in self._stack.deliveries]
@@ -237,6 +258,10 @@ def _refuse_own_process(resource: Resource, name: str) -> None:
             f" Remove the provider from the options of {name} and of its parents."
             f" {Code.EXPLICIT_PROVIDER}"
         )
+
+
+_components: WeakKeyDictionary[pulumi.Resource, list[AccountDeliveries]] = WeakKeyDictionary()
+"""By the root resource, which each run of a program has its own of."""
 
 
 _declared: WeakKeyDictionary[pulumi.Resource, dict[tuple[object, ...], str]] = WeakKeyDictionary()

@@ -7,16 +7,18 @@ no credentials, no settings, no proxy, no home folder.
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from siem_emulator import EmulatorServer
 from siem_emulator.calls import Received
 from siem_emulator.world import Key
 from tests.conftest import ANY_CLOSE
+from tests.resources import Line
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
@@ -58,6 +61,11 @@ class Result:
     stderr: str
     calls: tuple[Received, ...]
     """What the emulator was asked for meanwhile."""
+    verbs: tuple[str, ...] = ()
+    """The calls of the provider's verbs in order, if they are traced; as ``tests.resources.Run``
+    has them."""
+    printed: tuple[Line, ...] = ()
+    """The lines that the provider printed, if they are traced."""
 
     @property
     def text(self) -> str:
@@ -95,12 +103,13 @@ class Result:
         return written(self.calls)
 
 
-def without_pip(home: Path) -> Path:
-    """A folder whose ``pip`` knows of no packages, for PYTHONPATH."""
+def stand_ins(home: Path) -> Path:
+    """A folder for PYTHONPATH: its ``pip`` knows of no packages, and it has the tracer."""
     pip = home / "stand-ins" / "pip"
     pip.mkdir(parents=True, exist_ok=True)
     (pip / "__init__.py").touch()
     (pip / "__main__.py").write_text('print("[]")')
+    shutil.copy(Path(__file__).with_name("tracer.py"), pip.parent / "sitecustomize.py")
 
     return pip.parent
 
@@ -125,7 +134,6 @@ class Engine:
         program: The text of its ``__main__.py``; that of this project if not given.
         venv: The virtual environment that it runs in; the running one if not given.
         project: Its ``Pulumi.yaml``; that of this project if not given.
-        stack: The stack's name.
         quick: Whether the language host is spared half a second of ``pip list`` in each run: it
             looks for packages that bring plugins, and dynamic providers need none.
     """
@@ -138,15 +146,20 @@ class Engine:
     project: str = ""
     quick: bool = True
     stack: str = STACK
+    traced: bool = False
+    """Whether each run's result has the calls of the provider's verbs, and the lines it printed."""
     environment: dict[str, str] = field(init=False)
     """Of every run; change it to let a setting hold from now on."""
 
     def __post_init__(self) -> None:
         for name in ("stacks", "backend", "person"):
-            (self.folder / name).mkdir(parents=True)
-        (self.folder / ".venv").symlink_to(self.venv)
-        (self.folder / "Pulumi.yaml").write_text(self.project or _of_this_project("Pulumi.yaml"))
-        self.rewrite(self.program or _of_this_project("__main__.py"))
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        if not (self.folder / ".venv").exists():
+            (self.folder / ".venv").symlink_to(self.venv)
+        if not (self.folder / "Pulumi.yaml").exists():
+            project = self.project or _of_this_project("Pulumi.yaml")
+            (self.folder / "Pulumi.yaml").write_text(project)
+            self.rewrite(self.program or _of_this_project("__main__.py"))
         self.environment = clean_environment() | {
             "PATH": os.pathsep.join([str(self.venv / "bin"), os.environ["PATH"]]),
             "HOME": str(self.folder / "person"),
@@ -161,17 +174,14 @@ class Engine:
             **ANY_CLOSE,
         }
         if self.quick:
-            self.environment["PYTHONPATH"] = str(without_pip(self.home))
+            self.environment["PYTHONPATH"] = str(stand_ins(self.home))
         self.be(self.siem.key())
         self._make_stack()
 
     def beside(self, stack: str) -> Engine:
         """Another stack of the same project."""
-        other = copy.copy(self)
-        other.stack = stack
-        answer = other.run("stack", "init", "--no-select")
-        assert answer.code == 0, answer.text
-        other._salt = other.file.read_text()
+        other = replace(self, stack=stack)
+        other.environment = self.environment
         return other
 
     # --- what it is told -------------------------------------------------------------------------
@@ -227,25 +237,48 @@ class Engine:
     def run(self, command: str, *arguments: str, **environment: str) -> Result:
         """Run any command; ``environment`` holds for this run alone."""
         since = max((call.seq for call in self.siem.calls.all()), default=0)
-        done = subprocess.run(
-            [
-                "pulumi",
-                command,
-                *arguments,
-                "--stack",
-                self.stack,
-                "--non-interactive",
-                "--color=never",
-            ],
-            cwd=self.folder,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
+        trace = self.folder / "trace"
+        trace.unlink(missing_ok=True)
+        if self.traced:
+            environment["TRACE_FILE"] = str(trace)
+        # Files: an engine that is killed leaves processes behind that keep a pipe open.
+        with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+            done = subprocess.run(
+                [
+                    *("pulumi", *command.split(), *arguments, "--stack", self.stack),
+                    *("--non-interactive", "--color=never"),
+                ],
+                cwd=self.folder,
+                env=self.environment | environment,
+                stdout=stdout,
+                stderr=stderr,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+            stdout.seek(0)
+            stderr.seek(0)
+            texts = stdout.read(), stderr.read()
+        noted = (
+            [json.loads(line) for line in trace.read_text().splitlines()] if trace.exists() else []
         )
-        calls = tuple(self.siem.calls.all(since=since))
-        return Result(code=done.returncode, stdout=done.stdout, stderr=done.stderr, calls=calls)
+        return Result(
+            code=done.returncode,
+            stdout=texts[0],
+            stderr=texts[1],
+            calls=tuple(self.siem.calls.all(since=since)),
+            verbs=tuple(each["verb"] for each in noted if "verb" in each),
+            printed=tuple(
+                Line(text=each["line"], time=each["time"]) for each in noted if "line" in each
+            ),
+        )
+
+    def end_leftovers(self) -> None:
+        """End what a killed engine left running in this project, and give its lock back."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                if (process / "cwd").resolve() == self.folder.resolve():
+                    os.kill(int(process.name), signal.SIGKILL)
+        self.run("cancel --yes")
 
     # --- what it recorded ------------------------------------------------------------------------
 
@@ -273,13 +306,16 @@ class Engine:
 
     def _make_stack(self) -> None:
         """Take an empty stack from the home: ``stack init`` takes most of a second."""
-        made = self.home / "stacks" / self._name
+        made = self.home / "stacks" / self._name / self.stack
+        own = Path(".pulumi") / "stacks" / self._name / f"{self.stack}.json"
         if not made.is_dir():
-            answer = self.run("stack", "init")
+            answer = self.run("stack init")
             assert answer.code == 0, answer.text
-            shutil.copytree(self.folder / "backend", made / "backend")
+            (made / own).parent.mkdir(parents=True)
+            for file in (own, f"{own}.attrs", ".pulumi/meta.yaml", ".pulumi/meta.yaml.attrs"):
+                shutil.copy(self.folder / "backend" / file, made / file)
             shutil.copy(self.file, made / "salt")
-        shutil.copytree(made / "backend", self.folder / "backend", dirs_exist_ok=True)
+        shutil.copytree(made / ".pulumi", self.folder / "backend" / ".pulumi", dirs_exist_ok=True)
         self._salt = (made / "salt").read_text()
         self.write("")
 

@@ -138,3 +138,85 @@ def test_two_updates_at_once_never_close_the_last_open_log(
     assert any(Code.STOPPED_LAST_OPEN_LOG in codes_in(result.text) for result in results), [
         result.text for result in results
     ]
+
+
+TWO = """
+from dataclasses import replace
+
+import cloud_siem
+import pulumi
+
+stack = cloud_siem.load_stack()
+first = []
+for number, name in enumerate(("first", "second")):
+    mine = [one for one in stack.deliveries if {where}.get(one.key.log, 0) == number]
+    component = cloud_siem.AccountDeliveries(
+        name,
+        replace(stack, deliveries=tuple(mine)),
+        prefix=name + "-",
+        opts=pulumi.ResourceOptions(depends_on=list(first)),
+    )
+    first += [component] if {in_order} else []
+"""
+
+
+def test_what_moves_to_another_component_stays_open_also_where_a_target_hides_it(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """The gate is shown what the other components declare, though their gates are left out."""
+    engine.environment |= dict.fromkeys(ANY_CLOSE, "")
+    engine.rewrite(TWO.format(where={}, in_order=False))
+    up(engine, {**TRAIL, "sas": {PROC: "open"}})
+
+    engine.rewrite(TWO.format(where={PROC: 1}, in_order=False))
+    names = ("first-gate", "first-settled", f"first-sas/{PROC}")
+    targets = [text for name in names for text in ("--target", engine.resources[name]["urn"])]
+    done = engine.up(*targets)
+
+    assert done.code == 0, done.text
+    assert done.writes == []
+    assert siem.status("sas", PROC)
+
+
+def test_a_refusal_of_one_component_says_what_the_run_has_closed_before(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """All or nothing is a promise of each component: the first has closed its own by then."""
+    engine.environment |= dict.fromkeys(ANY_CLOSE, "")
+    engine.rewrite(TWO.format(where=dict.fromkeys((PROC, DNS), 1), in_order=True))
+    logs = {PROC: {"state": "open", "protect": True}, DNS: "open"}
+    up(engine, {**TRAIL, "sas": logs, "oss": {"*": "open"}})
+
+    engine.declare({**TRAIL, "sas": {PROC: "closed", DNS: "open"}, "oss": {"*": "closed"}})
+    result = engine.up()
+
+    assert result.code == 1, result.text
+    assert result.writes == ["close oss"]
+    assert codes_in(result.text) == (Code.PROTECTED,)
+    assert "This run has closed 3 logs before." in result.text
+    assert siem.status("sas", PROC)
+
+
+def test_a_log_that_nobody_asked_to_close_stops_the_run(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """The service closes another log with the first close: nothing more is closed, and the next run
+    goes on.
+    """
+    logs = ("cloud_siem_aegis_beaver_dns", DNS, PROC)
+    engine.environment |= dict.fromkeys(ANY_CLOSE, "")
+    up(engine, {**TRAIL, "sas": dict.fromkeys(logs, "open"), "waf": {"*": "open"}})
+    engine.declare({**TRAIL, "waf": {"*": "open"}})
+    siem.fault("collateral", action="CloseDelivery", times=1, closes=["waf/cloud_siem_waf_flow"])
+
+    stopped = engine.up("--parallel", "1")
+    siem.faults.clear()
+
+    assert stopped.code, stopped.text
+    assert codes_in(stopped.text) == (Code.UNEXPECTED_CLOSE,), stopped.text
+    assert stopped.writes == [f"close sas/{log}" for log in logs[:1]] or len(stopped.writes) < 3
+    assert "waf/cloud_siem_waf_flow" in stopped.text
+    again = engine.up("--refresh")
+    assert again.code == 0, again.text
+    assert siem.status("waf", "cloud_siem_waf_flow")
+    assert not any(siem.status("sas", log) for log in logs)

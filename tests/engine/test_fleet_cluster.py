@@ -19,7 +19,7 @@ from cloud_siem.fleet.executing import execute
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task
 from siem_emulator import EmulatorServer, World
 from tests.canaries import leaks_in
-from tests.engine.engine import ROOT, clean_environment, without_pip
+from tests.engine.engine import ROOT, clean_environment, stand_ins
 from tests.fleet.machines import (
     AWS,
     S3,
@@ -105,7 +105,7 @@ def elsewhere(tmp_path: Path, pulumi_home: Path) -> Iterator[Elsewhere]:
             "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
             "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
             "TMPDIR": str(aside),  # where a killed worker leaves what it cannot take away any more
-            "PYTHONPATH": str(without_pip(pulumi_home)),
+            "PYTHONPATH": str(stand_ins(pulumi_home)),
             "PULUMI_HOME": str(pulumi_home),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "1",

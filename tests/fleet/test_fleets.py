@@ -178,7 +178,7 @@ def test_a_stack_that_its_own_rails_refuse_refuses_the_fleet(machine: Machine) -
         "b": Status.REFUSED,
         "c": Status.NOT_STARTED,
     }
-    assert "a guard rail refuses 1 stack (b)" in rollup.refusal
+    assert "a guardrail refuses 1 stack (b)" in rollup.refusal
 
 
 def test_a_preview_that_fails_is_not_updated_and_holds_nobody_back(machine: Machine) -> None:

@@ -47,7 +47,7 @@ def test_one_refused_stack_refuses_the_fleet_and_a_failed_one_does_not() -> None
     assert refusal(previews, limit(5), opened=9) == ""
 
     refused = preview("c", status=Status.REFUSED)
-    assert "a guard rail refuses 1 stack (c), so nothing is written anywhere" in refusal(
+    assert "a guardrail refuses 1 stack (c), so nothing is written anywhere" in refusal(
         [*previews, refused], limit(5), opened=9
     )
 

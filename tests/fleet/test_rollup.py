@@ -75,7 +75,7 @@ EVERYTHING = rollup(
 REFUSED = rollup(
     Result(stack="over", status=Status.REFUSED, errors=("9 deliveries would close",)),
     Result(stack="held", status=Status.NOT_STARTED, changes=("sas/x opens: it is new here",)),
-    refusal="a guard rail refuses 1 stack (over)",
+    refusal="a guardrail refuses 1 stack (over)",
 )
 ASKED = rollup(replace(CHANGED, status=Status.TO_CHANGE), asked=True)
 HOSTILE = rollup(

@@ -130,7 +130,7 @@ def test_a_pull_request_that_closes_too_much_is_refused_and_the_comment_says_so(
     assert run.jobs["comment"].result == "success"
     (comment,) = platform.posts
     assert comment.id == first.id
-    assert "**A guard rail refuses the preview.**" in comment.text
+    assert "**A guardrail refuses the preview.**" in comment.text
     assert "CLOUD_SIEM_CLOSE_LIMIT=" in plain(comment.text), "the way out"
     assert site.siem.status("waf", "cloud_siem_waf_flow")
 

@@ -107,7 +107,7 @@ def test_a_merge_request_gets_one_note_that_is_changed_in_place(
     assert results(pipeline) == {"validate": "success", PREVIEW: "failed", "comment": "success"}
     (note,) = platform.posts
     assert note.id == first.id
-    assert "**A guard rail refuses the preview.**" in note.text
+    assert "**A guardrail refuses the preview.**" in note.text
     assert "CLOUD_SIEM_CLOSE_LIMIT=" in plain(note.text), "the way out"
     assert site.siem.status("waf", "cloud_siem_waf_flow")
 

@@ -103,7 +103,7 @@ def refusal(results: Sequence[Result], limit: Limit, *, opened: int) -> str:
     refused = sorted(one.stack for one in results if one.status is Status.REFUSED)
     if refused:
         return (
-            f"a guard rail refuses {counted(len(refused), 'stack')} ({_names(refused)}), so nothing"
+            f"a guardrail refuses {counted(len(refused), 'stack')} ({_names(refused)}), so nothing"
             " is written anywhere. Correct or leave out what is refused (--not)."
             f" {guard.NOTHING_CLOSED} {Code.FLEET_STACK}"
         )
