@@ -326,13 +326,14 @@ def tell(story: Iterable[Step], siem: EmulatorServer, life: Life, *, twice: bool
         life: A fresh stack on it.
         twice: Whether every update is run again, to see that it does nothing; else the last alone.
     """
-    stack, drifted = Stack(), False
+    stack, drifted, reopened = Stack(), False, False
     for step in story:
         edited = stack
         for edit in step.edits:
             edited = edit.of(edited)
             if isinstance(edit, ByHand):
                 drifted |= _switch(siem, edit, life.recorded().values())
+                reopened |= edit.state is State.OPEN
         refresh = step.refresh
         for attempt in range(4):
             struck = step.fault is not None and attempt == 0
@@ -348,8 +349,9 @@ def tell(story: Iterable[Step], siem: EmulatorServer, life: Life, *, twice: bool
             raise AssertionError("an update that nothing stands in the way of does not go through")
         stack, drifted = edited, drifted and not refresh
         if twice:
-            _assert_still(life, stack)
-    _assert_still(life, stack)
+            _assert_still(life, stack, reopened=reopened)
+            reopened = False
+    _assert_still(life, stack, reopened=reopened)
 
 
 def _switch(siem: EmulatorServer, edit: ByHand, recorded: Iterable[Was]) -> bool:
@@ -440,9 +442,25 @@ def _expected(before: Iterable[Place], stack: Stack, removed: list[Was]) -> set[
     return (left | stack.places(State.OPEN)) - stack.places(State.CLOSED)
 
 
-def _assert_still(life: Life, stack: Stack) -> None:
-    again = life.up(stack.program, refresh=False)
+LOOK = ["GetCallerIdentity", "ListDelivery"]
+CARRIED = 4
+"""Updates, at most, in which the gate carries along what an earlier one was to close."""
 
-    assert again.ok, again.text
-    assert not again.calls
-    assert not again.changed
+
+def _assert_still(life: Life, stack: Stack, *, reopened: bool) -> None:
+    """Nothing is left to do: the first repetition looks once in each process, and the next never.
+
+    That look takes what was closed off the gate's record; a preview is a process of its own. A log
+    that was closed, is no longer declared and was opened by hand meanwhile cannot be told from one
+    that is still to be closed: the gate carries it along for a few updates, which write nothing.
+    """
+    for _ in range(CARRIED * reopened):
+        carrying = life.up(stack.program, refresh=False)
+        assert carrying.ok, carrying.text
+        assert not carrying.writes
+    for looks in (2, 0):
+        again = life.up(stack.program, refresh=False)
+
+        assert again.ok, again.text
+        assert [call.action for call in again.calls] in [LOOK * n for n in range(looks + 1)]
+        assert not again.changed
