@@ -276,7 +276,6 @@ def test_updates_over_cut_connections_end_right_or_report_whether_the_change_was
                 "CLOUD_SIEM_REQUEST_RATE": "100000",
                 "CLOUD_SIEM_CLOSE_LIMIT": "100",
             },
-            folder=Path("/"),
             clock=FakeTime().clock,
         )
         for _ in range(20):
