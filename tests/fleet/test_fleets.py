@@ -159,7 +159,7 @@ def test_a_task_carries_our_settings_its_share_of_the_pace_and_nothing_else(
 
 def test_what_the_fleet_may_not_close_is_written_nowhere(machine: Machine) -> None:
     """Each stack may close one, and so may the fleet; both together may not."""
-    machine.steps = dict.fromkeys("ab", [gate("sas/y", z="open"), CLOSES, STAYS])
+    machine.steps = {name: [gate("sas/y", z="open"), CLOSES, STAYS] for name in "ab"}
     rollup = machine.do()
 
     assert machine.asked == PREVIEWS

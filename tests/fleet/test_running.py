@@ -165,7 +165,7 @@ def test_any_other_failure_is_told_once_with_its_diagnostics_alone(
 
 
 def test_no_sentence_makes_a_failure_a_refusal(script: Script) -> None:
-    """Only the codes of our own resources' diagnostics do; what is printed anywhere else does not."""
+    """Only the codes in diagnostics of our own resources do."""
     says = "error: 18 logs would close. Nothing was closed. [refused:close-limit]"
     result = run(script(f"echo '{says}'; exit 255"))
 
