@@ -269,13 +269,13 @@ def test_a_worker_elsewhere_makes_the_project_of_the_tasks_texts(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And takes it away; what the engine added to the stack file comes back."""
-    does = "cat Pulumi.yaml; ls -l .venv; echo salt >> stacks/Pulumi.dev.yaml; pwd; exit 255"
-    project = {"Pulumi.yaml": "{name: mine, stackConfigDir: stacks}\n"}
-    task = replace(script(does), folder="", project=project)
+    does = "cat Pulumi.yaml parts/logs.py; ls -l .venv; echo salt >> stacks/Pulumi.dev.yaml; pwd"
+    project = {"Pulumi.yaml": "{name: mine, stackConfigDir: stacks}\n", "parts/logs.py": "x = 1\n"}
+    task = replace(script(f"{does}; exit 255"), folder="", project=project)
     result = run(task)
-    name, venv, folder = result.errors[0].splitlines()
+    name, part, venv, folder = result.errors[0].splitlines()
 
-    assert name == "{name: mine, stackConfigDir: stacks}"
+    assert (name, part) == ("{name: mine, stackConfigDir: stacks}", "x = 1")
     assert venv.endswith(f".venv -> {sys.prefix}")
     assert not Path(folder).exists()
     assert result.text == "config: {}salt\n"

@@ -138,7 +138,7 @@ class _Workspace(automation.LocalWorkspace):
 
     def create_stack(self, stack_name: str) -> None:
         self.pulumi_command.run(
-            ["stack", "init", stack_name, "--no-select"], self.work_dir, self.env_vars
+            ["stack", "init", "--no-select", "--", stack_name], self.work_dir, self.env_vars
         )
 
 
