@@ -447,6 +447,10 @@ CARRIED = 4
 """Updates, at most, in which the gate carries along what an earlier one was to close."""
 
 
+_FIRST_LOOKS = 4
+"""Two processes, and twice as many where a campaign has the first of two updates forgotten."""
+
+
 def _assert_still(life: Life, stack: Stack, *, reopened: bool) -> None:
     """Nothing is left to do: the first repetition looks once in each process, and the next never.
 
@@ -458,7 +462,7 @@ def _assert_still(life: Life, stack: Stack, *, reopened: bool) -> None:
         carrying = life.up(stack.program, refresh=False)
         assert carrying.ok, carrying.text
         assert not carrying.writes
-    for looks in (2, 0):
+    for looks in (_FIRST_LOOKS, 0):
         again = life.up(stack.program, refresh=False)
 
         assert again.ok, again.text

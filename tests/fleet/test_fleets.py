@@ -24,7 +24,7 @@ from cloud_siem.fleet.tasks import Operation, Result, Status, Task
 from cloud_siem.kinds import CloseLimit
 from cloud_siem.stack import build_stack
 from tests.conftest import ACCOUNT
-from tests.fleet.test_rails import CLOSES, OPENS, STAYS
+from tests.fleet.test_rails import CLOSES, OPENS, STAYS, gate
 
 TEXT = "config: {}\n"
 
@@ -159,17 +159,17 @@ def test_a_task_carries_our_settings_its_share_of_the_pace_and_nothing_else(
 
 def test_what_the_fleet_may_not_close_is_written_nowhere(machine: Machine) -> None:
     """Each stack may close one, and so may the fleet; both together may not."""
-    machine.steps = {"a": [CLOSES, STAYS], "b": [CLOSES, STAYS]}
+    machine.steps = {name: [gate("sas/y", z="open"), CLOSES, STAYS] for name in "ab"}
     rollup = machine.do()
 
     assert machine.asked == PREVIEWS
     assert set(statuses(rollup).values()) == {Status.NOT_STARTED}
     assert (rollup.opened, rollup.closed) == (0, 0)
-    assert "2 deliveries would close in 2 stacks (a, b), of 3 declared open" in rollup.refusal
+    assert "2 logs would close in 2 stacks (a, b), of 3 declared open" in rollup.refusal
 
 
 def test_a_stack_that_its_own_rails_refuse_refuses_the_fleet(machine: Machine) -> None:
-    machine.steps = {"b": [CLOSES]}  # the last open log of the stack
+    machine.steps = {"b": [CLOSES]}  # which no gate authorizes
     rollup = machine.do()
 
     assert machine.asked == PREVIEWS
@@ -218,7 +218,7 @@ def test_an_update_that_fails_hides_no_other_and_what_it_did_is_told(machine: Ma
 
 
 def test_without_the_word_that_it_may_write_it_ends_with_its_review(machine: Machine) -> None:
-    machine.steps = {"a": [CLOSES, STAYS]}
+    machine.steps = {"a": [gate("sas/y", z="open"), CLOSES, STAYS]}
     rollup = machine.do(write=False)
 
     assert machine.asked == PREVIEWS

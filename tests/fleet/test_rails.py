@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cloud_siem.codes import Code
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.fleet.rails import LIMIT_ENVIRON, Limit, refusal, reviewed_result
 from cloud_siem.fleet.selection import Shard
@@ -32,8 +33,9 @@ def test_the_limit_counts_what_all_stacks_together_would_close() -> None:
 
     assert refusal(previews, limit(5), opened=40) == ""
     assert refusal(previews, limit(4), opened=40) == (
-        "5 deliveries would close in 2 stacks (a, b), of 40 declared open; the fleet's close limit"
-        " is 4 (--close-limit 4). To allow it for one run, say --close-limit 5. Nothing was closed."
+        "5 logs would close in 2 stacks (a, b), of 40 declared open; the fleet's close limit is 4"
+        " (--close-limit 4). To allow it for one run, say --close-limit 5. Nothing was closed."
+        " [refused:fleet-close-limit]"
     )
 
 
@@ -87,8 +89,9 @@ def delivery(log: str, state: str) -> Json:
     return {"type": "pulumi-python:dynamic/cloud-siem:LogDelivery", "inputs": bag, "outputs": {}}
 
 
-def planned(*steps: Json, said: str = "") -> Result:
-    told = [{"severity": "error", "message": said}] if said else []
+def planned(*steps: Json, said: str = "", kind: str = "Gate") -> Result:
+    urn = f"urn:pulumi:a::cloud-siem::pulumi-python:dynamic/cloud-siem:{kind}::gate"
+    told = [{"severity": "error", "message": said, "urn": urn}] if said else []
     plan = {"config": {}, "steps": list(steps), "diagnostics": told}
     return Result(stack="a", status=Status.TO_CHANGE, steps=json.dumps(plan))
 
@@ -98,27 +101,38 @@ STAYS: Json = {"op": "same", "oldState": delivery("z", "open"), "newState": deli
 CLOSES: Json = {"op": "delete", "oldState": delivery("y", "open"), "newState": None}
 
 
+def gate(*closing: str, **entries: str) -> Json:
+    """The gate's step of an update that removes what closes."""
+    whose = {name: WHOSE[name] for name in ("account", "region", "view")}
+    now = whose | {f"sas/{log}": state for log, state in entries.items()}
+    before = now | dict.fromkeys(closing, "open")
+    after = now | {"closing": dict.fromkeys(closing, 0)}
+    kind = "pulumi-python:dynamic/cloud-siem:Gate"
+    states = ({"type": kind, "inputs": bag, "outputs": bag} for bag in (before, after))
+    return {"op": "update", **dict(zip(("oldState", "newState"), states, strict=True))}
+
+
 def test_a_plan_says_what_it_opens_and_closes_and_how_to_undo_it() -> None:
-    told = reviewed_result(planned(OPENS, STAYS, CLOSES), Settings())
+    told = reviewed_result(planned(gate("sas/y", z="open"), OPENS, STAYS, CLOSES), Settings())
 
     assert (told.status, told.opened, told.closed) == (Status.TO_CHANGE, 1, 1)
     assert told.changes == (
-        "sas/y closes: its entry is removed (undo: sas: {y: open})",
+        "sas/y closes: its entry is removed (undo: sas:\n  y: open\n  z: open)",
         "sas/x opens: it is new here",
     )
 
 
-def test_a_plan_over_its_own_limit_is_refused() -> None:
-    settings = Settings(close_limit=CloseLimit(number=0))
-    told = reviewed_result(planned(STAYS, CLOSES), settings)
+def test_a_plan_whose_close_no_gate_authorizes_is_refused() -> None:
+    told = reviewed_result(planned(STAYS, CLOSES), Settings())
 
     assert told.status is Status.REFUSED
-    assert "cloud-siem:closeLimit is 0" in told.errors[0]
+    assert told.codes == (Code.NOT_AUTHORIZED,)
 
 
 def test_a_plan_that_a_gate_refused_is_refused_and_one_that_broke_off_has_failed() -> None:
-    refused = reviewed_result(planned(said="18 would close. Nothing was closed."), Settings())
+    refused = reviewed_result(planned(said=f"18 logs would close. {Code.CLOSE_LIMIT}"), Settings())
     failed = reviewed_result(planned(said="the disk is full"), Settings())
 
     assert (refused.status, failed.status) == (Status.REFUSED, Status.FAILED)
+    assert refused.codes == (Code.CLOSE_LIMIT,)
     assert "the disk is full" in failed.errors[0]

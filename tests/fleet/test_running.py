@@ -164,10 +164,13 @@ def test_any_other_failure_is_told_once_with_its_diagnostics_alone(
     assert result.log.startswith("Refreshing\n")
 
 
-def test_a_refusal_of_a_guard_rail_is_a_refusal(script: Script) -> None:
-    result = run(script("echo 'error: 18 would close. Nothing was closed.'; exit 255"))
+def test_no_sentence_makes_a_failure_a_refusal(script: Script) -> None:
+    """Only the codes in diagnostics of our own resources do."""
+    says = "error: 18 logs would close. Nothing was closed. [refused:close-limit]"
+    result = run(script(f"echo '{says}'; exit 255"))
 
-    assert result.status is Status.REFUSED
+    assert result.status is Status.FAILED
+    assert result.codes == ()
 
 
 def test_a_run_that_hangs_is_asked_to_end(script: Script) -> None:

@@ -113,7 +113,10 @@ class Engine:
 
     def refresh(self) -> bool:
         """Whether the record changed."""
-        done = self._stack.refresh(color="never", show_secrets=False, suppress_progress=True)
+        self._seen = _Seen()
+        done = self._stack.refresh(
+            on_event=self._seen, color="never", show_secrets=False, suppress_progress=True
+        )
         return _changes(done.summary.resource_changes)
 
 
