@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from cloud_siem.codes import Code, codes_in
 from cloud_siem.fleet import executing
 from cloud_siem.fleet.executing import Workers
 from cloud_siem.fleet.fleets import Chosen, Fleet, Options
@@ -24,7 +25,7 @@ from cloud_siem.fleet.tasks import Operation, Result, Status, Task
 from cloud_siem.kinds import CloseLimit
 from cloud_siem.stack import build_stack
 from tests.conftest import ACCOUNT
-from tests.fleet.test_rails import CLOSES, OPENS, STAYS
+from tests.fleet.test_rails import CLOSES, DROPS, OPENS
 
 TEXT = "config: {}\n"
 
@@ -159,17 +160,18 @@ def test_a_task_carries_our_settings_its_share_of_the_pace_and_nothing_else(
 
 def test_what_the_fleet_may_not_close_is_written_nowhere(machine: Machine) -> None:
     """Each stack may close one, and so may the fleet; both together may not."""
-    machine.steps = {"a": [CLOSES, STAYS], "b": [CLOSES, STAYS]}
+    machine.steps = {"a": CLOSES, "b": CLOSES}
     rollup = machine.do()
 
     assert machine.asked == PREVIEWS
     assert set(statuses(rollup).values()) == {Status.NOT_STARTED}
     assert (rollup.opened, rollup.closed) == (0, 0)
-    assert "2 deliveries would close in 2 stacks (a, b), of 3 declared open" in rollup.refusal
+    assert codes_in(rollup.refusal) == (Code.FLEET_CLOSE_LIMIT,)
+    assert "2 logs would close in 2 stacks (a, b), of 3 declared open" in rollup.refusal
 
 
 def test_a_stack_that_its_own_rails_refuse_refuses_the_fleet(machine: Machine) -> None:
-    machine.steps = {"b": [CLOSES]}  # the last open log of the stack
+    machine.steps = {"b": [DROPS]}  # no gate authorizes it
     rollup = machine.do()
 
     assert machine.asked == PREVIEWS
@@ -178,6 +180,7 @@ def test_a_stack_that_its_own_rails_refuse_refuses_the_fleet(machine: Machine) -
         "b": Status.REFUSED,
         "c": Status.NOT_STARTED,
     }
+    assert codes_in(rollup.refusal) == (Code.FLEET_STACK,)
     assert "a guardrail refuses 1 stack (b)" in rollup.refusal
 
 
@@ -218,7 +221,7 @@ def test_an_update_that_fails_hides_no_other_and_what_it_did_is_told(machine: Ma
 
 
 def test_without_the_word_that_it_may_write_it_ends_with_its_review(machine: Machine) -> None:
-    machine.steps = {"a": [CLOSES, STAYS]}
+    machine.steps = {"a": CLOSES}
     rollup = machine.do(write=False)
 
     assert machine.asked == PREVIEWS
