@@ -7,7 +7,7 @@ COVERAGE := --cov --cov-report=term
 LEFTOVERS := .venv .demo .coverage .coverage.* htmlcov dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help up down env pulumi cloud-siem fleet-demo setup test bench bench-quick campaign check lint types layers format lock clean
+.PHONY: help up down env pulumi cloud-siem fleet-demo setup test test-engines bench bench-quick campaign check lint types layers format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -36,6 +36,10 @@ setup: ## .venv from the hashed lock
 test: setup ## all tests, the real engine among them: make test ARGS="-k stack"
 	@$(PYTHON) tools/linters.py ensure
 	@$(PYTHON) tools/engine.py run $(BIN)/pytest $(WORKERS) $(COVERAGE) $(ARGS)
+
+test-engines: setup ## the tests that need an engine, with the oldest, the pinned and the newest one
+	@$(PYTHON) tools/linters.py ensure
+	@$(PYTHON) tools/engine.py each $(BIN)/pytest $(WORKERS) tests/engine tests/pipelines $(ARGS)
 
 bench: setup ## measure all against the floor and the naive provider, an hour; writes docs/benchmarks.md
 	@$(PYTHON) tools/engine.py run $(BIN)/python -m benchmarks $(ARGS)

@@ -447,11 +447,14 @@ CARRIED = 4
 """Updates, at most, in which the gate carries along what an earlier one was to close."""
 
 
+_FIRST_LOOKS = 4
+"""Two processes, and twice as many where a campaign has the first of two updates forgotten."""
+
+
 def _assert_still(life: Life, stack: Stack, *, reopened: bool) -> None:
     """Nothing is left to do: the first repetition looks once in each process, and the next never.
 
-    That look takes what was closed off the gate's record; a preview is a process of its own, and so
-    is the update after one that recorded nothing. A log
+    That look takes what was closed off the gate's record; a preview is a process of its own. A log
     that was closed, is no longer declared and was opened by hand meanwhile cannot be told from one
     that is still to be closed: the gate carries it along for a few updates, which write nothing.
     """
@@ -459,7 +462,7 @@ def _assert_still(life: Life, stack: Stack, *, reopened: bool) -> None:
         carrying = life.up(stack.program, refresh=False)
         assert carrying.ok, carrying.text
         assert not carrying.writes
-    for looks in (4, 0):
+    for looks in (_FIRST_LOOKS, 0):
         again = life.up(stack.program, refresh=False)
 
         assert again.ok, again.text

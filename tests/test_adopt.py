@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from cloud_siem.adopt import Adoption, Wish, adoption
-from cloud_siem.codes import Code, codes_in
 from cloud_siem.errors import RefusedError
 from cloud_siem.model import (
     Delivery,
@@ -231,11 +230,9 @@ def test_products_that_cannot_be_whole_are_refused_all_at_once() -> None:
     with pytest.raises(RefusedError) as refused:
         adoption(seen, [key("rds/a"), key("waf")], [other("sas/a")], wish)
 
-    text = str(refused.value)
-    assert codes_in(text) == (Code.NOT_ADOPTED,)
     assert dict(
-        line.split(' cannot be declared by one "*": ')
-        for line in text.removesuffix(f" {Code.NOT_ADOPTED}").splitlines()
+        line.strip().split(' cannot be declared by one "*": ')
+        for line in str(refused.value).splitlines()[1:-1]
     ) == {
         "wfa": 'the account lists no such product; did you mean "waf"?',
         "cfw": "1 of its 2 logs are closed, and it would open them",

@@ -18,6 +18,7 @@ from cloud_siem.model import Log, Snapshot, State
 from cloud_siem.preflight import Fault
 from cloud_siem.project import Project
 from cloud_siem.reach import Reached
+from cloud_siem.versions import dotted
 from tests.conftest import ACCOUNT, HERE, OTHER_ACCOUNT, PROC
 
 OK, WARNING, PROBLEM, UNTRIED = Verdict
@@ -40,10 +41,12 @@ def engine(version: str, missing: tuple[str, ...] = (), failure: str = "") -> En
 @pytest.mark.parametrize(
     ("version", "verdict"),
     [
-        ("v3.227.0\n", OK),
+        ("v3.229.0\n", OK),
         ("v3.259.0", OK),
-        ("3.1000.0", OK),
-        ("v3.226.9", PROBLEM),
+        ("v3.274.9", OK),
+        ("v3.275.0", WARNING),
+        ("3.1000.0", WARNING),
+        ("v3.228.9", PROBLEM),
         ("v2.99.0", PROBLEM),
         ("", PROBLEM),
     ],
@@ -68,7 +71,7 @@ def test_a_missing_engine_and_a_missing_host_are_problems_with_a_way_out() -> No
     assert all(one.remedy for one in (none[0], no_host[1], broken[0]))
 
 
-def test_the_oldest_versions_are_those_of_the_readme_and_of_our_own_tools() -> None:
+def test_the_tested_versions_are_those_of_the_readme_and_of_our_own_tools() -> None:
     """One number, in three places."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     spec = importlib.util.find_spec("engine")  # tools/engine.py
@@ -78,7 +81,10 @@ def test_the_oldest_versions_are_those_of_the_readme_and_of_our_own_tools() -> N
     spec.loader.exec_module(tool)
 
     assert tool.MINIMUM == doctor.ENGINE_AT_LEAST
-    assert "CLI {}.{} or newer".format(*doctor.ENGINE_AT_LEAST) in readme
+    assert tool.VERSIONS["oldest"] == f"v{dotted(doctor.ENGINE_AT_LEAST)}"
+    assert tool.VERSIONS["newest"].startswith(f"v{dotted(doctor.ENGINE_TRIED)}.")
+    tested = "CLI {}.{} to {}.{}".format(*doctor.ENGINE_AT_LEAST[:2], *doctor.ENGINE_TRIED)
+    assert tested in readme
     assert "{}.{} to {}.{}".format(*doctor.PYTHON_AT_LEAST, *doctor.PYTHON_TRIED) in readme
 
 
@@ -199,21 +205,26 @@ def test_overrides_in_force_are_shown_and_those_that_let_more_happen_are_warned_
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "environ", "found"),
+    ("endpoint", "environ", "said"),
     [
         (SIEM, {}, []),
-        (SIEM, {"HTTPS_PROXY": "http://p:1"}, [OK]),
-        (SIEM, {"https_proxy": "http://p:1", "no_proxy": ".com"}, [WARNING]),
-        (SIEM, {"ALL_PROXY": "http://p:1"}, [WARNING]),
-        (SIEM, {"NO_PROXY": "*", "HTTP_PROXY": "http://p:1"}, []),
+        (SIEM, {"HTTPS_PROXY": "http://p:1"}, ["go through http://p:1 (HTTPS_PROXY)"]),
+        (SIEM, {"ALL_PROXY": "http://p:1"}, ["go through http://p:1 (ALL_PROXY)"]),
+        (SIEM, {"https_proxy": "http://p:1", "no_proxy": ".com"}, ['go directly, by ".com"']),
+        (SIEM, {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "x"}, ["go through http://p:1"]),
+        (SIEM, {"HTTP_PROXY": "http://p:1"}, []),
         (LOCAL, {"HTTP_PROXY": "http://p:1", "NO_PROXY": "x"}, []),
+        (LOCAL, {"HTTP_PROXY": "http://p:1", "NO_PROXY": "*"}, []),
     ],
 )
-def test_a_proxy_that_the_sdk_takes_otherwise_than_people_expect_is_a_warning(
-    endpoint: Endpoint, environ: dict[str, str], found: list[Verdict]
+def test_the_proxy_of_the_calls_is_reported_or_the_entry_by_which_they_go_directly(
+    endpoint: Endpoint, environ: dict[str, str], said: list[str]
 ) -> None:
-    """It asks neither NO_PROXY nor ALL_PROXY."""
-    assert [one.verdict for one in doctor.check_proxies(endpoint, environ)] == found
+    checks = list(doctor.check_proxies(endpoint, environ))
+
+    assert [one.verdict for one in checks] == [OK] * len(said)
+    for check, words in zip(checks, said, strict=True):
+        assert words in check.said
 
 
 # --- the cloud ------------------------------------------------------------------------------------

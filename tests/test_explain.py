@@ -24,6 +24,7 @@ from cloud_siem.model import State
 from cloud_siem.pacing import Deadline
 from siem_emulator import EmulatorServer
 from tests.conftest import ACCOUNT, PROC, FakeTime, Loopback, api_at, http, nobody
+from tests.hostile import harm_in
 
 ACTS: dict[str, Callable[[Api], object]] = {
     "OpenDelivery": lambda api: api.switch(PROC, State.OPEN),
@@ -339,3 +340,28 @@ def test_an_error_in_small_letters_is_read_as_well() -> None:
         error = failed(api_at(server.url, fake=FakeTime()), "ListDelivery")
 
     assert (error.code, error.status, error.request_id) == ("NoPermission", 403, "R-9")
+
+
+def test_a_repeated_key_in_an_answer_is_malformed_and_the_outcome_of_a_write_unknown() -> None:
+    """Somebody on the way may have added the second one."""
+    answer = http(b'{"Data": true, "Data": false, "RequestId": "R-1"}')
+    with Loopback(answer) as server, pytest.raises(MalformedError) as caught:
+        api_at(server.url, deadline=1.0).switch(PROC, State.OPEN)
+
+    assert '"Data" twice' in str(caught.value)
+    assert len([one for one in server.requests if "POST" in one.line]) >= 1
+
+
+HOSTILE = "\x1b[31m\n::error::x\u202e\u200b"
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_words_of_the_cloud_reach_no_message_with_their_commands(
+    failure: Failure, fake: FakeTime
+) -> None:
+    """The provider's errors go through the engine, past all of our commands."""
+    failed = CallFailed(failure, HOSTILE, code=HOSTILE, request_id=HOSTILE, status=400)
+    error = explained(asked(), failed, 1, Deadline.of(1.0, fake.clock))
+
+    assert harm_in(f"{error} {error.code} {error.request_id}") == []
+    assert "\n" not in str(error)

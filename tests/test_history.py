@@ -232,13 +232,65 @@ def test_what_is_checked_out_is_fresh_until_the_branch_moves_on(
     assert "nothing is applied" in told
 
 
+@pytest.mark.parametrize("other", ["a/refs/heads/main", "z/refs/heads/main"])
+def test_a_branch_whose_name_ends_like_the_other_is_not_that_branch(
+    clone: Path, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever may push any branch could let a stale plan through, or stop every deployment."""
+    origin = clone.parent / "origin"
+    git(origin, "branch", other, "main")
+    commit(origin)  # main moves on, the other branch stays at what is checked out here
+    assert newest_of("main", clone) == git(origin, "rev-parse", "refs/heads/main").strip()
+    assert main(["fresh", "main"]) == 1
+    assert "main has moved on" in capsys.readouterr().err
+
+    git(clone, "pull", "--quiet")
+    git(origin, "branch", "--force", other, "main^")
+    assert main(["fresh", "main"]) == 0
+
+
 def test_a_remote_that_does_not_answer_is_no_newest_commit(clone: Path) -> None:
-    with pytest.raises(CloudSiemError, match="it found nothing, exit code 2"):
-        newest_of("nonsense", clone)
+    for name in ("nonsense", "refs/heads/main", "mai*", ""):
+        with pytest.raises(CloudSiemError, match="has no branch"):
+            newest_of(name, clone)
 
     (clone.parent / "origin").rename(clone.parent / "gone")
     with pytest.raises(CloudSiemError, match=r"git ls-remote: fatal: (.|\n)*its credentials"):
         newest_of("main", clone)
+
+
+@pytest.mark.parametrize("command", [["fleet", "removed", "HEAD"], ["fresh", "main"]])
+def test_a_repository_of_another_owner_is_a_sentence_with_what_to_do(
+    clone: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    """As in a container whose checkout another user made; `git diff` prints its usage there."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    assert main(command) == 1
+    told = capsys.readouterr().err
+    assert f"the repository {clone} belongs to another user" in told
+    assert f"git config --global --add safe.directory {clone}" in told
+    assert "usage" not in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["fleet", "removed", "HEAD"], ["fresh", "main"]])
+def test_outside_a_repository_it_says_so(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+    assert main(command) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("git rev-parse: fatal: not a git repository")
+    assert "run it in a checkout" in told
 
 
 def test_without_git_it_says_so(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.manifests import Source, manifests
+from cloud_siem.project import STACK_NAME
 from cloud_siem.stack import Stack
 from tests.conftest import HERE
 
@@ -47,11 +52,21 @@ def test_every_stack_has_one_and_their_order_is_that_of_their_names() -> None:
     [
         (["a_b", "a.b"], "cloud-siem-a-b is taken by another stack"),
         (["s" * 42], "longer than 52 letters"),
+        (["___"], "stack ___: its name has no letter or digit"),
+        (["demo", "._."], "stack ._.: its name has no letter or digit"),
     ],
 )
 def test_names_that_kubernetes_would_not_take_are_told(names: list[str], said: str) -> None:
     with pytest.raises(CloudSiemError, match=said):
         made(*names)
+
+
+@given(st.from_regex(STACK_NAME, fullmatch=True))
+def test_every_resource_that_is_made_has_a_name_that_kubernetes_takes(name: str) -> None:
+    """A label of RFC 1123; else the stack is refused."""
+    with contextlib.suppress(CloudSiemError):
+        (resource,) = made(name)
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", resource["metadata"]["name"])
 
 
 def test_only_a_private_repository_and_a_backend_of_ones_own_are_said() -> None:

@@ -162,6 +162,14 @@ def test_a_file_that_cannot_be_understood_is_not_known(content: str | bytes, own
     assert unknown.startswith(str(file))
 
 
+def test_a_file_of_a_stack_whose_name_we_refuse_is_not_known(own: Path) -> None:
+    """The engine takes the name, and an older version may have opened what the file declares."""
+    beside(own, "-all", text())
+    (reason,) = read(own).unknown
+
+    assert "Pulumi.-all.yaml" in reason
+
+
 def test_what_is_not_known_of_a_file_is_one_sentence(own: Path) -> None:
     """With the first error, its line, and how many more there are."""
     logs = "\n".join(f"      log_{number}: opne" for number in range(500))

@@ -62,7 +62,7 @@ def test_another_type_is_a_fault_of_its_input(name: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("account", "42", '"42" does not have the right form (write its 16 digits)'),
+        ("account", "42", '"42" does not have the right form (write its digits, usually 16)'),
         ("account", ACCOUNT + "\n", "does not have the right form"),
         ("member", "acs:ram::1:root", "does not have the right form"),
         ("region", "cn-shanghai", '"cn-shanghai" is no region (did you mean cn-hangzhou?'),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gzip
 import json
 import logging
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -29,11 +32,13 @@ from darabonba.core import DaraCore
 from darabonba.runtime import RuntimeOptions
 from Tea.core import TeaCore
 
+from cloud_siem import http_session
 from cloud_siem import sdk as module
 from cloud_siem.api import Api
 from cloud_siem.call import CallFailed, Failure, Request
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import ApiError, DeniedError, UnreachableError
+from cloud_siem.http_session import StrictSession
 from cloud_siem.model import DeliveryKey, Perspective, Region, State, View
 from cloud_siem.origin import Origin
 from cloud_siem.sdk import Sdk
@@ -56,22 +61,24 @@ from tests.conftest import (
     nobody,
     spare_authorities,
 )
+from tests.tunnel import TunnelProxy
 
 ROLE = "acs:ram::{account}:role/siem-delivery"
+STS_HOST = "sts.cn-shanghai.aliyuncs.com"
 ENTERPRISE = Perspective(account=ACCOUNT, region=Region.AP_SOUTHEAST_1, view=View.ENTERPRISE)
 OF_MEMBER = Perspective(account=ACCOUNT, region=Region.CN_HANGZHOU, member=MEMBER)
 DONE = b'{"Data": true, "AccountId": "1", "Arn": "a", "RequestId": "R-1"}'
 NONE_LISTED = b'{"Data": {"ProductList": []}, "RequestId": "R-1"}'
 
 
-def call(url: str, *, seconds: float = 5.0, **settings: Any) -> dict[str, Any]:
+def call(url: str, *, seconds: float = 5.0, sts: str = "", **settings: Any) -> dict[str, Any]:
     """One ListDelivery, past retries and explanations."""
     spare_authorities()
     endpoint = Endpoint.parse(url)
     client = Sdk(
         Settings(**settings),
         account=ACCOUNT,
-        sts=endpoint,
+        sts=Endpoint.parse(sts) if sts else endpoint,
         user_agent="test/1",
         session_name="test",
     )
@@ -295,6 +302,16 @@ ANSWERS: dict[str, tuple[bytes, Failure, str]] = {
         Failure.STRANGE,
         "the answer has text that is no Unicode",
     ),
+    "a repeated key": (
+        http(b'{"Data": true, "Data": false, "RequestId": "x"}'),
+        Failure.STRANGE,
+        'the answer is ambiguous: an object has the key "Data" twice',
+    ),
+    "a repeated key, deep in an error": (
+        http(b'{"Code": "x", "a": [{"b": 1, "b": 1}]}', status="400 Bad Request"),
+        Failure.STRANGE,
+        'the answer is ambiguous: an object has the key "b" twice',
+    ),
     "less than promised": (
         b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + DONE,
         Failure.LOST,
@@ -353,7 +370,7 @@ def test_a_whole_json_object_is_taken_however_it_is_sent() -> None:
     ],
 )
 def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch, head: str) -> None:
-    monkeypatch.setattr(module, "ANSWER_LIMIT", 200_000)
+    monkeypatch.setattr(http_session, "ANSWER_LIMIT", 200_000)
     with Loopback(f"{head}\r\n\r\n".encode() + b"{" * 5_000_000) as server:
         failed = refused(server.url)
 
@@ -362,7 +379,7 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch, head:
 
 
 def test_the_limit_is_far_above_what_an_account_with_every_product_lists() -> None:
-    assert 100 * len(json.dumps([{"LogCode": "x" * 500}] * 200)) < module.ANSWER_LIMIT
+    assert 100 * len(json.dumps([{"LogCode": "x" * 500}] * 200)) < http_session.ANSWER_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -473,15 +490,97 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.mark.parametrize("role", [None, ROLE])
 def test_a_certificate_that_nobody_vouches_for_is_refused(
-    authority: Authority, role: str | None
+    authority: Authority, role: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     with EmulatorServer(tls=authority.context(THIS_HOST)) as siem:
         failed = refused(siem.url, role_arn=role)
 
         assert siem.calls.all() == []
     assert failed.failure is Failure.NOT_TRUSTED
-    assert "TLS: " in failed.message
-    assert "certificate verify failed" in failed.message
+    assert "TLS: certificate verify failed: " in failed.message
+    assert "issuer" in failed.message
+    assert "SSL_CERT_FILE (not set)" in failed.remedy
+
+
+def test_an_error_about_a_certificate_says_how_ssl_cert_file_is_set(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with EmulatorServer(tls=authority.context(THIS_HOST)) as siem:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+        with pytest.raises(UnreachableError) as caught:
+            api_at(siem.url).look()
+
+    assert f"SSL_CERT_FILE (now {tmp_path}/gone.pem, which is not a file)" in str(caught.value)
+
+
+def test_an_expired_certificate_is_reported_as_expired(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with EmulatorServer(tls=authority.context(THIS_HOST, days=-1)) as siem:
+        failed = refused(siem.url)
+
+    assert failed.failure is Failure.NOT_TRUSTED
+    assert failed.message == "TLS: certificate verify failed: certificate has expired"
+    assert "renewed" in failed.remedy
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_an_authority_without_key_identifiers_is_refused_since_python_3_13_with_the_reason(
+    tmp_path: Path, strict: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path, strict=strict)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with EmulatorServer(tls=authority.context(THIS_HOST)) as siem:
+        if strict or not ssl.create_default_context().verify_flags & ssl.VERIFY_X509_STRICT:
+            api_at(siem.url).look()
+            hang_up(siem)
+            return
+        failed = refused(siem.url)
+
+    assert failed.failure is Failure.NOT_TRUSTED
+    assert "Key Identifier" in failed.message
+    assert "3.13" in failed.remedy
+
+
+def test_an_endpoint_without_tls_is_reported_and_not_called_again(
+    siem: EmulatorServer,
+) -> None:
+    failed = refused(siem.url.replace("http:", "https:"))
+
+    assert failed.failure is Failure.NOT_TRUSTED
+    assert failed.message.startswith("TLS: ")
+
+
+class HangUp(Loopback):
+    """Closes each connection at once, or keeps it open and silent."""
+
+    silent = False
+
+    def _serve(self) -> None:
+        kept = []
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                if self.silent:
+                    kept.append(connection)
+                else:
+                    connection.close()
+        for connection in kept:
+            connection.close()
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_connection_that_breaks_off_in_the_handshake_may_pass_and_nothing_was_sent(
+    silent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HangUp, "silent", silent)
+    with HangUp() as server:
+        failed = refused(server.url.replace("http:", "https:"), seconds=0.5)
+
+    assert (failed.failure, failed.may_pass, failed.sent) == (Failure.LOST, True, False)
+    assert "handshake" in failed.message or "reset" in failed.message
 
 
 @pytest.mark.parametrize("role", [None, ROLE])
@@ -588,14 +687,144 @@ def test_a_proxy_is_asked_for_a_tunnel_and_its_refusal_told_without_the_password
 ) -> None:
     with Loopback(http(b"", status="407 Proxy Authentication Required")) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//canary:canary-secret@"))
-        monkeypatch.setenv("NO_PROXY", "*")  # which the SDK does not read
-        failed = refused("https://cloud-siem.cn-shanghai.aliyuncs.com")
+        failed = refused(SIEM)
 
     [asked] = proxy.requests
-    assert asked.line == "CONNECT cloud-siem.cn-shanghai.aliyuncs.com:443 HTTP/1.0"
+    assert asked.line.startswith("CONNECT cloud-siem.cn-shanghai.aliyuncs.com:443 HTTP/1.")
     assert asked.headers["proxy-authorization"].startswith("Basic ")
     assert failed.message == "Tunnel connection failed: 407 Proxy Authentication Required"
     assert "canary" not in everything_said(failed)
+
+
+SIEM = "https://cloud-siem.cn-shanghai.aliyuncs.com"
+
+
+@pytest.mark.parametrize(
+    ("role", "host"), [(None, "cloud-siem.cn-shanghai.aliyuncs.com"), (ROLE, STS_HOST)]
+)
+def test_a_dead_proxy_is_named_as_the_proxy_and_a_write_says_that_nothing_was_sent(
+    role: str | None, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = nobody()
+    monkeypatch.setenv("HTTPS_PROXY", dead)
+    api = api_at(SIEM, fake=FakeTime(), role_arn=role)
+    with pytest.raises(UnreachableError) as caught:
+        api.switch(PROC, State.OPEN)
+
+    message = str(caught.value)
+    assert f"at https://{host} through the proxy {dead} (HTTPS_PROXY): " in message
+    assert "the proxy did not let the call through" in message
+    assert "Connection refused" in message
+    assert "Nothing was sent, so nothing was changed." in message
+    assert f"list {host} in NO_PROXY" in message
+
+
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [("407 Auth", False), ("403 Forbidden", False), ("502 Bad", True), ("503 Busy", True)],
+)
+def test_a_proxy_that_refuses_is_asked_again_only_where_that_may_help(
+    status: str, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Loopback(http(b"", status=status)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with pytest.raises(UnreachableError, match="did not let the call through"):
+            api_at(SIEM, fake=FakeTime()).look()
+
+    assert (len(proxy.requests) > 1) is again
+
+
+def test_a_proxy_whose_address_cannot_be_used_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, fake: FakeTime
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.example.com:99999")
+    with pytest.raises(UnreachableError, match="its address cannot be used") as caught:
+        api_at(SIEM, fake=fake).look()
+
+    assert fake.slept == []
+    assert "HTTPS_PROXY" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.fixture
+def dialed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hosts that are dialed; each refuses, so that no test leaves this machine."""
+    hosts: list[str] = []
+
+    def dial(address: tuple[str, int], *_: object, **__: object) -> None:
+        hosts.append(address[0])
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", dial)
+    return hosts
+
+
+@pytest.mark.parametrize(
+    ("role", "host"), [(None, "cloud-siem.cn-shanghai.aliyuncs.com"), (ROLE, STS_HOST)]
+)
+@pytest.mark.parametrize("listed", ["*", ".aliyuncs.com", "other.example.com"])
+def test_hosts_in_no_proxy_are_called_directly_sts_too(
+    dialed: list[str], role: str | None, host: str, listed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+    monkeypatch.setenv("NO_PROXY", listed)
+    failed = refused(SIEM, role_arn=role, sts=f"https://{STS_HOST}")
+
+    through = listed == "other.example.com"
+    assert dialed == ["proxy.example.com" if through else host]
+    assert failed.failure is (Failure.PROXY if through else Failure.LOST)
+    assert not failed.sent
+
+
+def test_ssl_cert_file_counts_behind_a_proxy_as_well(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        EmulatorServer(tls=authority.context(ANOTHER_HOST)) as siem,
+        TunnelProxy(siem.host) as proxy,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        failed = refused(SIEM)
+        assert failed.failure is Failure.NOT_TRUSTED
+        assert siem.calls.all() == []
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        DaraCore._sessions.clear()
+        api_at(SIEM).look()
+        assert len(siem.calls_of("ListDelivery")) == 1
+        for session in DaraCore._sessions.values():
+            session.close()
+
+    assert set(proxy.requested) == {"cloud-siem.cn-shanghai.aliyuncs.com:443"}
+
+
+@pytest.fixture
+def oidc(monkeypatch: pytest.MonkeyPatch, no_environment: Path, tmp_path: Path) -> str:
+    """Credentials by OIDC, as the SDK sees the environment; the token."""
+    token = "eyJ-canary-token"
+    (tmp_path / "token").write_text(token)
+    monkeypatch.setattr(auth_util, "enable_oidc_credential", True)
+    monkeypatch.setattr(auth_util, "environment_role_arn", ROLE.replace("{account}", ACCOUNT))
+    provider = f"acs:ram::{ACCOUNT}:oidc-provider/ci"
+    monkeypatch.setattr(auth_util, "environment_oidc_provider_arn", provider)
+    monkeypatch.setattr(auth_util, "environment_oidc_token_file", str(tmp_path / "token"))
+    return token
+
+
+@pytest.mark.parametrize("listed", ["", "aliyuncs.com"])
+def test_an_error_of_oidc_names_what_failed_and_never_shows_the_token(
+    dialed: list[str], oidc: str, listed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+    monkeypatch.setenv("NO_PROXY", listed)
+    with pytest.raises(UnreachableError) as caught:
+        api_at(SIEM, fake=FakeTime()).look()
+
+    assert set(dialed) == {"sts.aliyuncs.com" if listed else "proxy.example.com"}
+    assert len(dialed) > 1, "a call that may pass is made again"
+    assert "getting a session: Connection refused" in str(caught.value)
+    assert "at https://sts.aliyuncs.com" in str(caught.value)
+    assert oidc not in everything_said(caught.value)
 
 
 def test_both_sessions_of_the_sdk_are_strict_ones(siem: EmulatorServer) -> None:
@@ -604,7 +833,7 @@ def test_both_sessions_of_the_sdk_are_strict_ones(siem: EmulatorServer) -> None:
 
     for core in (DaraCore, TeaCore):
         [session] = [one for key, one in core._sessions.items() if siem.host in key]
-        assert isinstance(session.send, module._Strict)
+        assert isinstance(session, StrictSession)
 
 
 # --- roles and profiles --------------------------------------------------------------------------
@@ -762,6 +991,71 @@ def test_credentials_that_cannot_be_had_are_told_as_such_and_nothing_is_called(
 
     assert failed.failure is Failure.NO_CREDENTIALS
     assert failed.message
+    assert siem.calls.all() == []
+
+
+def test_where_there_are_no_credentials_the_error_says_how_to_set_them(
+    siem: EmulatorServer, no_environment: Path
+) -> None:
+    with pytest.raises(DeniedError) as caught:
+        api_at(siem.url).look()
+
+    message = str(caught.value)
+    assert "environment: Environment variable accessKeyId cannot be empty; CLI profile: " in message
+    assert "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run" in message
+    assert "`aliyun configure --profile NAME` and set CLOUD_SIEM_PROFILE=NAME" in message
+    assert siem.calls.all() == []
+
+
+@pytest.mark.parametrize("role", [None, ROLE])
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("environment_access_key_id", "access key id in ALIBABA_CLOUD_ACCESS_KEY_ID"),
+        ("environment_access_key_secret", "access key secret in ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
+        ("environment_security_token", "security token in ALIBABA_CLOUD_SECURITY_TOKEN"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("odd", "kind"),
+    [
+        ("CANARY\n", "a line break"),
+        ("CAN\r\nARY", "a line break"),
+        (" CANARY", "a blank"),
+        ("CANARY\tx", "a blank"),
+        ("CANARY\x00", "a character that no key has"),
+        ("CANARY\u201d", "a character that no key has"),
+    ],
+)
+def test_a_key_with_an_odd_character_is_refused_before_any_call_and_not_shown(
+    siem: EmulatorServer,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    role: str | None,
+    field: str,
+    name: str,
+    odd: str,
+    kind: str,
+) -> None:
+    monkeypatch.setattr(auth_util, field, odd)
+    with pytest.raises(DeniedError) as caught:
+        api_at(siem.url, role_arn=role).look()
+
+    assert f"the {name} has {kind} in it" in str(caught.value)
+    assert "CAN" not in everything_said(caught.value)
+    assert siem.calls.all() == []
+
+
+def test_a_profile_with_a_line_break_in_its_key_is_refused(
+    siem: EmulatorServer, no_environment: Path
+) -> None:
+    profile = {"name": "siem", "mode": "AK", "access_key_id": "a\n", "access_key_secret": "b"}
+    config = {"current": "siem", "profiles": [profile]}
+    (no_environment / ".aliyun/config.json").write_text(json.dumps(config))
+    failed = refused(siem.url, profile="siem")
+
+    assert failed.failure is Failure.NO_CREDENTIALS
+    assert failed.message == "the access key id has a line break in it"
     assert siem.calls.all() == []
 
 

@@ -407,8 +407,8 @@ def test_repr_masks_the_external_id() -> None:
         ),
     ],
 )
-def test_each_center_has_its_published_hosts(region: Region, api: str, sts: str) -> None:
-    """The center cn-hangzhou answers at the host of cn-shanghai."""
+def test_each_region_has_its_published_hosts(region: Region, api: str, sts: str) -> None:
+    """The region cn-hangzhou answers at the host of cn-shanghai."""
     settings = Settings()
 
     assert str(settings.api_endpoint(region)) == api
@@ -433,6 +433,8 @@ def test_an_emulator_answers_for_sts_too() -> None:
         ("endpoint", "cloud-siem.cn-shanghai.aliyuncs.com.example.com"),
         ("endpoint", "cloud-siem.cn-shanghai.aliyuncs.com:8443"),
         ("endpoint", "sts.aliyuncs.com"),
+        ("endpoint", "cloud-siem-vpc.cn-hangzhou.aliyuncs.com"),
+        ("endpoint", "cloud-siem-vpc.aliyuncs.com"),
         ("stsEndpoint", "sts.example.com"),
         ("stsEndpoint", "sts.a.b.aliyuncs.com"),
     ],
@@ -460,6 +462,8 @@ def test_another_endpoint_for_one_run_needs_its_own_word_too() -> None:
     [
         ("endpoint", "cloud-siem.ap-southeast-1.aliyuncs.com"),
         ("endpoint", "https://cloud-siem.cn-shanghai.aliyuncs.com:443"),
+        ("endpoint", "cloud-siem-vpc.cn-shanghai.aliyuncs.com"),
+        ("endpoint", "https://cloud-siem-vpc.ap-southeast-1.aliyuncs.com:443"),
         ("endpoint", "[::1]:18080"),
         ("stsEndpoint", "sts.aliyuncs.com"),
         ("stsEndpoint", "sts-vpc.cn-hangzhou.aliyuncs.com"),
@@ -468,6 +472,16 @@ def test_another_endpoint_for_one_run_needs_its_own_word_too() -> None:
 def test_published_hosts_and_loopback_need_no_word(key: str, host: str) -> None:
     """They are what the setting is for."""
     assert read(**{key: host}) == read(**{key: host}, otherEndpoint=False)
+
+
+@pytest.mark.parametrize("name", ["cn-shanghai", "ap-southeast-1"])
+def test_who_calls_the_api_inside_a_vpc_calls_sts_there_too(name: str) -> None:
+    """There may be no way to the internet."""
+    settings = read(endpoint=f"cloud-siem-vpc.{name}.aliyuncs.com")
+    own = read(endpoint=f"cloud-siem-vpc.{name}.aliyuncs.com", stsEndpoint="sts.aliyuncs.com")
+
+    assert settings.sts_endpoint(Region.CN_HANGZHOU).host == f"sts-vpc.{name}.aliyuncs.com"
+    assert own.sts_endpoint(Region.CN_HANGZHOU).host == "sts.aliyuncs.com"
 
 
 # --- the close limit ------------------------------------------------------------------------------

@@ -403,6 +403,50 @@ def test_partial_is_observed_and_never_declared() -> None:
     assert '"partial" is no state' in reasons(deliveries={"waf": {"*": "partial"}})[0]
 
 
+@pytest.mark.parametrize(
+    "account", ["31524094", "12345", ACCOUNT, "113091674488000", "9223372036854775807"]
+)
+def test_an_account_id_of_any_plausible_length_is_taken(account: str) -> None:
+    """With its role and as a member; without quotes where YAML readers agree on the number."""
+    stack = build(account=account, roleArn=f"acs:ram::{account}:role/logs")
+
+    assert stack.perspective.account == account
+    assert build(account=MEMBER, member=account).perspective.member == account
+    if int(account) <= 2**53:
+        assert build(account=int(account)).perspective.account == account
+
+
+@pytest.mark.parametrize(
+    "account",
+    ["", "1", "1234", "0130916744880000", "12345678901234567890", "3152409a", "-31524094"],
+)
+def test_what_cannot_be_an_account_id_is_refused(account: str) -> None:
+    assert reasons(account=account)[0].startswith("cloud-siem:account: ")
+    assert reasons(member=account)[0].startswith("cloud-siem:member: ")
+
+
+def test_a_role_of_an_account_whose_id_begins_alike_is_refused() -> None:
+    assert "the role is of account" in reasons(roleArn=f"acs:ram::{ACCOUNT}1:role/logs")[0]
+    assert "the role is of account" in reasons(roleArn=f"acs:ram::{ACCOUNT[:-1]}:role/logs")[0]
+
+
+@pytest.mark.parametrize(
+    ("region", "meant"),
+    [
+        ("cn-hongkong", "cn-hangzhou"),
+        ("cn-beijing", "cn-hangzhou"),
+        ("us-west-1", "ap-southeast-1"),
+        ("AP-SOUTHEAST-1", "ap-southeast-1"),
+    ],
+)
+def test_a_region_of_assets_is_answered_with_the_rule(region: str, meant: str) -> None:
+    [reason] = reasons(region=region)
+
+    assert f"did you mean {meant}?" in reason
+    assert "cn-hangzhou for assets in the Chinese mainland and Hong Kong (China)" in reason
+    assert "ap-southeast-1 for assets elsewhere" in reason
+
+
 def test_a_role_of_another_account_is_refused_offline() -> None:
     """Every call with it would be refused; the placeholder is right for any account."""
     assert "the role is of account" in reasons(roleArn=f"acs:ram::{MEMBER}:role/logs")[0]
@@ -565,7 +609,7 @@ def test_a_program_takes_the_values_of_the_engine_and_the_places_of_the_file(
     tmp_path: Path,
 ) -> None:
     """The file is read for places alone."""
-    file = write(tmp_path, "one", "{a: open}")
+    file = write(tmp_path, "one", "{a: opne}")
     values = {**BASE, "cloud-siem:deliveries": '{"waf":{"a":"opne"}}'}
     with pytest.raises(StackError) as caught:
         load_stack(values, name="one", file=str(file), environ={})
@@ -602,6 +646,47 @@ def test_a_program_may_have_secrets_and_environments(tmp_path: Path) -> None:
 
     assert load_stack(values, name="one", file=str(file), environ={}).settings.role_external_id
     assert len(check_files([file], {})) == 2
+
+
+MATCHING = {
+    "the same": {},
+    "a default of Pulumi.yaml beside it": {"cloud-siem:closeLimit": "7"},
+    "a switch and a number in the engine's form": {},
+}
+DIFFERENT: dict[str, dict[str, str | None]] = {
+    "another account": {"cloud-siem:account": "1234567890123456"},
+    "a key less": {"cloud-siem:deadline": None},
+    "another log": {"cloud-siem:deliveries": '{"waf":{"b":"opne"}}'},
+    "a log more": {"cloud-siem:deliveries": '{"waf":{"a":"opne","b":"open"}}'},
+    "another state": {"cloud-siem:deliveries": '{"waf":{"a":"closed"}}'},
+    "another form": {"cloud-siem:deliveries": '{"waf":{"a":{"state":"opne"}}}'},
+    "text": {"cloud-siem:deliveries": "x"},
+}
+
+
+@pytest.mark.parametrize("changes", [*MATCHING, *DIFFERENT])
+def test_a_file_that_says_other_things_than_the_engine_has_nothing_to_do_with_the_run(
+    tmp_path: Path, changes: str
+) -> None:
+    """`pulumi --config-file OTHER`: the faults of the stack's own file are not this run's."""
+    file = write(tmp_path, "one", "{a: opne}", deadline="5", otherEndpoint="true")
+    same = {
+        **BASE,
+        "cloud-siem:deadline": "5",
+        "cloud-siem:otherEndpoint": "true",
+        "cloud-siem:deliveries": '{"waf":{"a":"opne"}}',
+    }
+    given = {**same, **MATCHING.get(changes, {}), **DIFFERENT.get(changes, {})}
+    values = {key: value for key, value in given.items() if value is not None}
+
+    told = ""
+    try:
+        load_stack(values, name="one", file=str(file), environ={})
+    except StackError as error:
+        told = str(error)
+
+    assert (str(file) in told) is (changes in MATCHING)
+    assert bool(told) is ("opne" in str(values) or changes == "text")
 
 
 @pytest.mark.parametrize("file", ["", "stacks/Pulumi.gone.yaml"])

@@ -1,7 +1,10 @@
 """What all tools share: the cache, the lock, how they fail; and the progress of long commands."""
 
+import ast
 import contextlib
 import os
+import shutil
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +14,8 @@ import pytest
 import places
 import progress
 from places import ToolError
+
+TOOLS = Path(places.__file__).parent
 
 
 def test_the_cache_is_where_the_environment_says(
@@ -168,3 +173,49 @@ def test_an_interrupted_command_is_ended(tmp_path: Path, monkeypatch: pytest.Mon
 
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
+
+
+# --- an older Python ------------------------------------------------------------------------------
+
+SCRIPTS = sorted(Path(places.__file__).parent.glob("*.py"))
+OLDER = [f"python3.{minor}" for minor in range(6, 11)]
+TO_BE_OLD = """
+import runpy, sys
+sys.version_info, sys.version = (3, 9, 18, "final", 0), "3.9.18 (main)"
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_an_older_python_reads_every_script(script: Path) -> None:
+    """Else it ends with a SyntaxError before any sentence of ours."""
+    ast.parse(script.read_text(), feature_version=(3, 7))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_an_older_python_is_refused_with_a_sentence(script: Path) -> None:
+    """By every script: make names none of them but starts with python3, whatever that is."""
+    done = subprocess.run(
+        [sys.executable, "-c", TO_BE_OLD, str(script)],
+        env={**os.environ, "PYTHONPATH": str(script.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Python 3.11 or newer is needed, and this one is 3.9.18")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("python", OLDER)
+@pytest.mark.parametrize("script", ["setup.py", "engine.py", "demo.py", "browser.py"])
+def test_an_older_python_that_is_here_says_so(python: str, script: str) -> None:
+    found = shutil.which(python)
+    if found is None or subprocess.run([found, "-V"], capture_output=True, check=False).returncode:
+        pytest.skip(f"there is no {python} on PATH")
+    command = [found, str(SCRIPTS[0].parent / script), "ensure"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Python 3.11 or newer is needed")

@@ -21,14 +21,13 @@ PACKAGES = ("chromium", "fonts-dejavu-core")
 
 
 def main(arguments: list[str]) -> int:
-    match arguments:
-        case ["ensure"]:
-            ensure()
-        case ["path"]:
-            print(ensure())
-        case _:
-            message = "say `ensure` or `path`."
-            raise ToolError(message)
+    if arguments == ["ensure"]:
+        ensure()
+    elif arguments == ["path"]:
+        print(ensure())
+    else:
+        message = "say `ensure` or `path`."
+        raise ToolError(message)
     return 0
 
 
@@ -49,7 +48,8 @@ def ensure() -> Path:
 
 def find() -> Path | None:
     """The first browser on PATH."""
-    return next((Path(place) for name in NAMES if (place := shutil.which(name))), None)
+    places = filter(None, map(shutil.which, NAMES))
+    return next(map(Path, places), None)
 
 
 def can_install() -> bool:

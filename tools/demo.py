@@ -50,20 +50,15 @@ Try next:
 
 
 def main(arguments: list[str]) -> int:
-    match arguments:
-        case ["up"]:
-            up()
-        case ["down"]:
-            down()
-        case ["env"]:
-            print_environment()
-        case ["pulumi", *rest]:
-            become("pulumi", rest)
-        case ["cloud-siem", *rest]:
-            become("cloud-siem", rest)
-        case _:
-            message = "say `up`, `down`, `env`, `pulumi ARGUMENTS` or `cloud-siem ARGUMENTS`."
-            raise ToolError(message)
+    verb, *rest = arguments or [""]
+    verbs = {"up": up, "down": down, "env": print_environment}
+    if verb in verbs and not rest:
+        verbs[verb]()
+    elif verb in ("pulumi", "cloud-siem"):
+        become(verb, rest)
+    else:
+        message = "say `up`, `down`, `env`, `pulumi ARGUMENTS` or `cloud-siem ARGUMENTS`."
+        raise ToolError(message)
     return 0
 
 

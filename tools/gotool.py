@@ -32,7 +32,7 @@ NOT_OURS = (
 def place_of(kind: str, version: str, modules: list[Path], ldflags: str) -> Path:
     """Where a build belongs: keyed by what it is built from, and for what machine."""
     recipe = hashlib.sha256(ldflags.encode())
-    for file in sorted(file for module in modules for file in module.glob("go.*")):
+    for file in sorted(file for module in modules for file in module.iterdir()):
         recipe.update(file.read_bytes())
     machine = f"{platform.system()}-{platform.machine()}".lower()
     return cache(kind) / f"{version}-{machine}-{recipe.hexdigest()[:12]}"

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import places  # noqa: F401 - it refuses an older Python, before that meets what it cannot read
+
 # pip's option -> uv's variable.
 PIP_TO_UV = {
     "index-url": "UV_DEFAULT_INDEX",

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# An older Python has to come this far: the scripts of this folder keep to a syntax that it reads.
 if sys.version_info < (3, 11):  # noqa: UP036 - this is where an older python3 is told
     sys.exit(
-        f"error: Python 3.11 or newer is needed, and this one is {sys.version.split()[0]}: "
-        "name another one, as in `make up PYTHON=python3.12`."
+        f"error: Python 3.11 or newer is needed, and this one is {sys.version.split()[0]}"
+        f" ({sys.executable}): name another one, as in `make up PYTHON=python3.12`."
     )
 
 CHECKOUT = Path(__file__).resolve().parent.parent

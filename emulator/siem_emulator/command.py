@@ -109,7 +109,7 @@ def _configure_switch(parser: argparse.ArgumentParser) -> None:
 def _configure_panel(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--account", help="default: the world's first account")
-    add("--region", help="the management center (default: cn-hangzhou)")
+    add("--region", help="the region, cn-hangzhou or ap-southeast-1 (default: cn-hangzhou)")
     add("--view", choices=("account", "enterprise"))
     add("--member", metavar="ACCOUNT", help="a member of the account")
 

@@ -41,7 +41,7 @@ class Settings:
     qlcoud_cfw: Literal["refuse", "accept"] = "refuse"
     """Whether `qlcoud_cfw`, as the CloseDelivery page spells it, is taken for `qcloud_cfw`."""
     default_region: Literal["cn-hangzhou", "ap-southeast-1", "required"] = "cn-hangzhou"
-    """The center that is meant when RegionId is absent; `required`: MissingRegionId."""
+    """The region that is meant when RegionId is absent; `required`: MissingRegionId."""
     enterprise_switches: Literal["separate", "members"] = "separate"
     """The enterprise view: own switches, or the administrator's and all members' at once."""
     empty_log_code: Literal["all", "error"] = "all"

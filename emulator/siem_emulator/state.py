@@ -24,7 +24,7 @@ HISTORY = 100_000
 
 
 class Panel(NamedTuple):
-    """One set of switches: an account's in one center, or its enterprise's."""
+    """One set of switches: an account's in one region, or its enterprise's."""
 
     account: str
     region: Region

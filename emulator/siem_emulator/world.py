@@ -20,7 +20,7 @@ from .catalog import DOCUMENTED, EVERY_LOG, Catalog, Place
 
 
 class Region(StrEnum):
-    """The data-management centers. They are not where the assets are."""
+    """The regions of the data management centers."""
 
     HANGZHOU = "cn-hangzhou"
     SINGAPORE = "ap-southeast-1"

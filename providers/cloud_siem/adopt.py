@@ -13,7 +13,7 @@ from functools import cached_property
 
 from cloud_siem import catalog
 from cloud_siem.codes import Code
-from cloud_siem.errors import RefusedError
+from cloud_siem.errors import Refusal, RefusedError
 from cloud_siem.keys import CODE
 from cloud_siem.model import (
     WHOLE_PRODUCT,
@@ -24,7 +24,7 @@ from cloud_siem.model import (
     State,
 )
 from cloud_siem.stack import Stack
-from cloud_siem.wording import key_shown
+from cloud_siem.wording import counted, key_shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +162,10 @@ class _Choice:
             for entry in self._product(product, logs)
         ]
         if self._refusals:
-            raise RefusedError.of(Code.NOT_ADOPTED, "\n".join(self._refusals))
+            count = counted(len(self._refusals), "product")
+            message = f"Nothing is written: {count} cannot be adopted as asked."
+            listed = tuple(f"  {line}" for line in self._refusals)
+            raise RefusedError(Refusal(code=Code.NOT_ADOPTED, message=message, listed=listed))
         return Adoption(
             snapshot=self._snapshot,
             declared=self._declared,

@@ -22,6 +22,7 @@ from cloud_siem import convert
 from cloud_siem.call import CallFailed, Failure, Request
 from cloud_siem.errors import ApiError
 from cloud_siem.explain import Asked, explained, malformed, not_done, not_seen
+from cloud_siem.foreign_warnings import spare_warnings
 from cloud_siem.model import DeliveryKey, Member, Perspective, Snapshot, Standing, State, judge
 from cloud_siem.origin import Origin
 from cloud_siem.pacing import Clock, Deadline, RequestRate, backoff
@@ -65,6 +66,7 @@ class Credential:
         """The client; made when a call is due."""
         with self._making:  # one client: each would assume the role for itself
             if self._sdk is None:
+                spare_warnings()
                 # Here and not above: the SDK takes most of a second, and most runs make no call.
                 from cloud_siem.sdk import Sdk  # noqa: PLC0415
 
@@ -244,8 +246,8 @@ class Api:
     ) -> Body:
         """Call until there is an answer, an error that stays, or no time left.
 
-        ``unless`` is asked before repeating a call that the cloud may have acted on; what it
-        answers stands for the lost answer.
+        ``unless`` is asked before a call is repeated on which the cloud may have acted; its answer
+        stands for the lost one.
         """
         return self._retried(asked, deadline, lambda: self._call(asked.request, deadline), unless)
 
@@ -258,18 +260,22 @@ class Api:
     ) -> Body:
         attempt = 1
         before: CallFailed | None = None
+        in_doubt = False  # whether the cloud may have acted on an attempt
         while True:
             try:
                 return act()
             except CallFailed as failure:
                 if failure.failure is Failure.HELD and before is not None:
-                    raise explained(asked, before, attempt - 1, deadline) from None
+                    raise explained(
+                        asked, before, attempt - 1, deadline, in_doubt=in_doubt
+                    ) from None
                 pause = backoff(attempt, self.clock, failure.retry_after)
                 if not failure.may_pass or pause >= deadline.left:
-                    raise explained(asked, failure, attempt, deadline) from None
+                    raise explained(asked, failure, attempt, deadline, in_doubt=in_doubt) from None
+                in_doubt |= not failure.without_effect
                 before = failure
             self.clock.sleep(pause)
-            if unless and not before.throttled and (answer := unless()):
+            if unless and in_doubt and (answer := unless()):
                 return answer
             attempt += 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -32,6 +32,8 @@ class Failure(Enum):
     """No whole answer came: whether the cloud acted is not known."""
     STRANGE = "strange"
     """An answer came that is not the API's: whether the cloud acted is not known."""
+    PROXY = "proxy"
+    """The proxy did not let the call through: nothing reached the cloud."""
     NOT_TRUSTED = "not trusted"
     """The other side is not who it should be (certificate, redirect): nothing was acted on."""
     HELD = "held"
@@ -54,6 +56,9 @@ class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what i
         retry_after: float = 0.0,
         denied: str = "",
         denied_explicitly: bool = False,
+        sent: bool = True,
+        permanent: bool = False,
+        remedy: str = "",
     ) -> None:
         super().__init__(message)
         self.failure = failure
@@ -68,6 +73,16 @@ class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what i
         """The RAM action that was refused, where the cloud names it."""
         self.denied_explicitly = denied_explicitly
         """Whether a policy denies it, which no grant outweighs; else nothing allows it."""
+        self.sent = sent
+        """False where no connection was made, so that the cloud cannot have acted."""
+        self.permanent = permanent
+        """Whether the same call would fail in the same way again, whatever ``failure`` is."""
+        self.remedy = remedy
+        """What to do, where more is known than ``failure`` says."""
+        self.endpoint = ""
+        """Where the call went that failed; empty for the one that was asked for."""
+        self.proxy = ""
+        """The proxy that the call went through, for messages; empty where it went directly."""
 
     @property
     def throttled(self) -> bool:
@@ -75,9 +90,16 @@ class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what i
         return "Throttling" in self.code or self.status == 429  # noqa: PLR2004 - HTTP's number
 
     @property
+    def without_effect(self) -> bool:
+        """Whether it is certain that the cloud did not act, so that a write may be sent again."""
+        return self.throttled or not self.sent
+
+    @property
     def may_pass(self) -> bool:
         """Whether the same call may succeed a little later."""
-        if self.failure is Failure.LOST or self.throttled:
+        if self.permanent:
+            return False
+        if self.failure in (Failure.LOST, Failure.PROXY) or self.throttled:
             return True
         if self.failure not in (Failure.ANSWERED, Failure.NO_CREDENTIALS):
             return False
@@ -90,12 +112,17 @@ class CallFailed(Exception):  # noqa: N818 - not for people: ``api`` says what i
 
 def first_cause(error: BaseException) -> str:
     """The innermost reason of a transport error, e.g. ``Connection refused``, without addresses."""
-    seen: BaseException = error
-    while True:
-        deeper = getattr(seen, "reason", None) or (seen.args[0] if seen.args else None)
-        deeper = deeper if isinstance(deeper, BaseException) else seen.__cause__ or seen.__context__
-        if deeper is None or deeper is seen:
-            break
-        seen = deeper
+    *_, cause = causes(error)
     # Of a malformed proxy the cause is its URL, whole.
-    return without_password(str(getattr(seen, "strerror", None) or seen)) or type(seen).__name__
+    return without_password(str(getattr(cause, "strerror", None) or cause)) or type(cause).__name__
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all that it wraps, from the outermost to the innermost."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        wrapped = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
+        if not isinstance(wrapped, BaseException):
+            wrapped = cause.__cause__ or cause.__context__
+        cause = wrapped if wrapped is not cause else None

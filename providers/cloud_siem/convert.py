@@ -11,7 +11,8 @@ CloseDelivery, ListDelivery and ListRdUsers, of 2025-10-09):
 * ListRdUsers spells an account as a number, ours is a string of digits; ``Joined`` is managed.
 
 What the pages document is required here; anything else is a ``ShapeError`` that shows the shape,
-since a default would be a guess about which logs are dark.
+since a default would be a guess about which logs are dark. Codes that cannot be shown as they are
+are such a shape too; all other texts are made ``printable`` here, where they come in.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from cloud_siem.model import DeliveryKey, Log, Member, Perspective, Region, Snapshot, State, View
+from cloud_siem.wording import is_harmless, printable
 
 _ROLE_TYPES = {View.ACCOUNT: "0", View.ENTERPRISE: "1"}
 _JSON_NAMES = {
@@ -61,7 +63,7 @@ def perspective_parameters(perspective: Perspective) -> dict[str, str]:
 
 
 def region_parameters(region: Region) -> dict[str, str]:
-    """The body parameters of what is asked of a whole management center."""
+    """The body parameters of what is asked of a whole region."""
     return {"RegionId": region.value}
 
 
@@ -110,7 +112,10 @@ def to_accepted(body: object) -> bool:
 def to_identity(body: object) -> Identity:
     """The answer of STS GetCallerIdentity."""
     answer = _of_type(body, dict, "the answer")
-    return Identity(account=_field(answer, "AccountId", str), arn=_field(answer, "Arn", str))
+    return Identity(
+        account=printable(_field(answer, "AccountId", str)),
+        arn=printable(_field(answer, "Arn", str)),
+    )
 
 
 def to_members(body: object) -> tuple[Member, ...]:
@@ -182,12 +187,15 @@ def _code(entry: Mapping[str, object], name: str, where: str) -> str:
     code = _field(entry, name, str, where)
     if not code.strip():
         raise ShapeError(f"{where}.{name} is blank")
+    if not is_harmless(code):
+        # Two codes could look alike, or break the line of a message, a stack file or a command.
+        raise ShapeError(f"{where}.{name} has characters that cannot be shown: {printable(code)}")
     return code
 
 
 def _optional(entry: Mapping[str, object], name: str) -> str:
     value = entry.get(name)
-    return value if isinstance(value, str) else ""
+    return printable(value) if isinstance(value, str) else ""
 
 
 def _of_type(value: object, kind: type[T], where: str) -> T:

@@ -15,17 +15,21 @@ from cloud_siem.convert import Identity
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import CloudSiemError, Reason
 from cloud_siem.kinds import Text
-from cloud_siem.machine import DISTRIBUTION, Engine, Interpreter, Runtime
+from cloud_siem.machine import DISTRIBUTION, Engine, Interpreter, Lock, Runtime
 from cloud_siem.model import Perspective, Snapshot
 from cloud_siem.preflight import Fault
 from cloud_siem.project import Project
-from cloud_siem.reach import Reached, proxy_for
+from cloud_siem.proxies import exception_for, proxy_for
+from cloud_siem.reach import Reached
 from cloud_siem.settings import CLOSE_WORD, ENVIRON_PREFIX, LAST_LOG_WORD, SETTINGS
 from cloud_siem.versions import dotted, requirement_of, version_of, within
 from cloud_siem.wording import counted, shown
 
-ENGINE_AT_LEAST = (3, 227, 0)
-"""Brought the exit codes that we rely on (pulumi/pulumi pull requests 22176 and 22205)."""
+ENGINE_AT_LEAST, ENGINE_TRIED = (3, 229, 0), (3, 274)
+"""The oldest and the newest Pulumi CLI that the tests run with.
+
+The exit codes that we rely on came with 3.227.0 (pulumi/pulumi pull requests 22176 and 22205).
+"""
 PYTHON_AT_LEAST, PYTHON_TRIED = (3, 11), (3, 13)
 """The oldest and the newest Python that is supported."""
 CLOCK_WARNING_S = 5 * 60
@@ -91,6 +95,9 @@ def check_engine(engine: Engine | None) -> Iterator[Check]:
         yield problem("engine", f"{engine.path} does not tell its version", install)
     elif version < ENGINE_AT_LEAST:
         yield problem("engine", f"{engine.path} is {said}, older than {least}", install)
+    elif version[:2] > ENGINE_TRIED:
+        remedy = f"it is newer than what was tested; the newest that was is {dotted(ENGINE_TRIED)}"
+        yield warning("engine", f"pulumi {said.removeprefix('v')}, {engine.path}", remedy)
     else:
         yield ok("engine", f"pulumi {said.removeprefix('v')}, {engine.path}")
     if engine.missing:
@@ -163,6 +170,23 @@ def check_backend(stack: str, names: Sequence[str], failure: str) -> Check:
     return ok("backend", f"stack {stack}" if stack else counted(len(names), "stack"))
 
 
+def check_locks(locks: Sequence[Lock]) -> Iterator[Check]:
+    """Each lock that an update would meet."""
+    for lock in locks:
+        locked = f"stack {lock.stack} is locked by"
+        whose = f"({lock.who}, process {lock.pid}, since {lock.since})"
+        cancel = f"`pulumi cancel --stack {lock.stack}`"
+        if lock.here and not lock.runs:
+            said = f"{locked} a run that is over {whose}"
+            remedy = f"make sure that nobody updates the stack, then run {cancel}"
+            yield problem("lock", said, remedy)
+        elif lock.here:
+            yield warning("lock", f"{locked} a run {whose}", "wait until it has ended")
+        else:
+            said = f"{locked} a run on another machine {whose}"
+            yield warning("lock", said, f"wait until it has ended; if it was killed, run {cancel}")
+
+
 def check_passphrase(text: str, environ: Mapping[str, str]) -> Iterator[Check]:
     """Whether the engine will ask for a passphrase, which a pipeline cannot answer."""
     if _ENCRYPTED_BY_PASSPHRASE.search(text):
@@ -225,21 +249,13 @@ def check_overrides(overridden: frozenset[str], environ: Mapping[str, str]) -> I
 
 
 def check_proxies(endpoint: Endpoint, environ: Mapping[str, str]) -> Iterator[Check]:
-    """Which way the calls go, where the SDK does not do what a person may expect."""
-    if endpoint.loopback:
-        return
-    proxy = proxy_for(endpoint, environ)
-    given = {name.upper() for name, value in environ.items() if value}
-    if proxy:
-        said = f"calls to {endpoint.host} go through {proxy} ({proxy.variable})"
-        if "NO_PROXY" in given:
-            remedy = "the SDK does not ask NO_PROXY: unset the proxy if it is wrong"
-            yield warning("proxy", said, remedy)
-        else:
-            yield ok("proxy", said)
-    elif "ALL_PROXY" in given:
-        said = f"calls to {endpoint.host} go directly, whatever ALL_PROXY says"
-        yield warning("proxy", said, "the SDK asks HTTPS_PROXY alone; set it if there is no way")
+    """Which way the calls go, where the environment names a proxy."""
+    exception = exception_for(endpoint, environ)
+    if proxy := proxy_for(endpoint, environ):
+        yield ok("proxy", f"calls to {endpoint.host} go through {proxy}")
+    elif exception and not endpoint.loopback:
+        said = f"calls to {endpoint.host} go directly, by {shown(exception)} in NO_PROXY"
+        yield ok("proxy", said)
 
 
 # --- the cloud ------------------------------------------------------------------------------------
@@ -248,7 +264,7 @@ def check_proxies(endpoint: Endpoint, environ: Mapping[str, str]) -> Iterator[Ch
 def check_reached(what: str, reached: Reached) -> Check:
     """Whether anybody answers at an endpoint."""
     if reached.failure:
-        remedy = "check the network, the proxy and the endpoint's name"
+        remedy = reached.remedy or "check the network, the proxy and the endpoint's name"
         return problem(what, f"{reached.endpoint}: {reached.failure}", remedy)
     return ok(what, f"{reached.endpoint} answers in {reached.seconds * 1000:.0f} ms")
 

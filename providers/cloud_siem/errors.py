@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from cloud_siem.codes import Code
+from cloud_siem.wording import printable
 
 
 class CloudSiemError(Exception):
@@ -62,14 +63,14 @@ class Reason:
     """What to do, e.g. ``write open or closed``."""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.sentence}" if self.place else self.sentence
+        return f"{printable(str(self.place))}: {self.sentence}" if self.place else self.sentence
 
     @property
     def sentence(self) -> str:
         """All but the place, e.g. ``cloud-siem:view: "admin" is no view (write account ...)``."""
         path = f"{' > '.join(self.path)}: " if self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{path}{self.message}{hint}"
+        return printable(f"{path}{self.message}{hint}")
 
     @property
     def order(self) -> tuple[str, int, int, tuple[str, ...], str]:

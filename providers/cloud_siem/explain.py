@@ -19,6 +19,7 @@ from cloud_siem.errors import (
     UnreachableError,
 )
 from cloud_siem.pacing import Deadline
+from cloud_siem.wording import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,10 +120,16 @@ _NOT_TRUSTED = Meaning(
     remedy="check the endpoint and what stands between (proxy, gateway)",
     kind=UnreachableError,
 )
+_PROXY = Meaning(
+    cause="the proxy did not let the call through",
+    remedy="check the proxy, then run again",
+    kind=UnreachableError,
+)
 _NO_CREDENTIALS = Meaning(
     cause="there are no usable credentials",
-    remedy="set them up in any way that the official credentials chain knows"
-    " (environment, profile, OIDC, instance role)",
+    remedy="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run"
+    " `aliyun configure --profile NAME` and set CLOUD_SIEM_PROFILE=NAME. OIDC and an instance role"
+    " work as well",
     kind=DeniedError,
 )
 _NO_ROLE = Meaning(
@@ -143,27 +150,43 @@ _BY_FAILURE = {
     Failure.HELD: _HELD,
     Failure.LOST: _LOST,
     Failure.STRANGE: _STRANGE,
+    Failure.PROXY: _PROXY,
     Failure.NOT_TRUSTED: _NOT_TRUSTED,
     Failure.NO_CREDENTIALS: _NO_CREDENTIALS,
     Failure.ANSWERED: _OTHER,
 }
-_ON_THE_WAY = (Failure.LOST, Failure.STRANGE, Failure.NOT_TRUSTED)
+_ON_THE_WAY = (Failure.LOST, Failure.STRANGE, Failure.PROXY, Failure.NOT_TRUSTED)
 """Where the endpoint may be at fault, and a person wants to know which it is."""
 _NOT_KNOWN = " Whether the cloud acted is not known."
+_NOT_SENT = " Nothing was sent, so nothing was changed."
 _DENIED_CODES = ("NoPermission", "Forbidden")
 
 
-def explained(asked: Asked, failure: CallFailed, attempts: int, deadline: Deadline) -> ApiError:
-    """The error for a call that failed for good."""
+def explained(
+    asked: Asked,
+    failure: CallFailed,
+    attempts: int,
+    deadline: Deadline,
+    *,
+    in_doubt: bool = False,
+) -> ApiError:
+    """The error for a call that failed for good.
+
+    Args:
+        asked: The call.
+        failure: Its last failure.
+        attempts: How often it was tried.
+        deadline: How long it might take.
+        in_doubt: Whether the cloud may have acted on an earlier attempt.
+    """
     meaning = _meaning(asked, failure)
     # Of a known code the cause says it better.
     said = failure.message if failure.code not in _MEANINGS else ""
     quoted = f' ("{said}")' if said else ""
     wait = f" It asks to wait {failure.retry_after:g} s." if failure.retry_after else ""
     tries = f" {_tries(attempts, deadline)}" if attempts > 1 else ""
-    at = f" at {asked.request.endpoint}" if failure.failure in _ON_THE_WAY else ""
-    unknown = asked.writes and failure.failure in (Failure.LOST, Failure.STRANGE)
-    acted = _NOT_KNOWN if unknown else ""
+    at = _way(asked, failure) if failure.failure in _ON_THE_WAY else ""
+    acted = _outcome(failure, in_doubt=in_doubt) if asked.writes else ""
     return _error(
         asked,
         meaning,
@@ -172,6 +195,20 @@ def explained(asked: Asked, failure: CallFailed, attempts: int, deadline: Deadli
         status=failure.status,
         request_id=failure.request_id,
     )
+
+
+def _way(asked: Asked, failure: CallFailed) -> str:
+    """Where the call was to go, and through which proxy."""
+    through = f" through the proxy {failure.proxy}" if failure.proxy else ""
+    return f" at {failure.endpoint or asked.request.endpoint}{through}"
+
+
+def _outcome(failure: CallFailed, *, in_doubt: bool) -> str:
+    """What became of a write, where the rest of the sentence does not say so."""
+    if failure.failure not in (Failure.LOST, Failure.STRANGE, Failure.PROXY):
+        return ""
+    sent = failure.sent and failure.failure is not Failure.PROXY
+    return _NOT_KNOWN if sent or in_doubt else _NOT_SENT
 
 
 def not_done(asked: Asked, request_id: str) -> ApiError:
@@ -209,6 +246,11 @@ def not_seen(asked: Asked, why: ApiError) -> ApiError:
 
 
 def _meaning(asked: Asked, failure: CallFailed) -> Meaning:
+    meaning = _meaning_by_code(asked, failure)
+    return replace(meaning, remedy=failure.remedy) if failure.remedy else meaning
+
+
+def _meaning_by_code(asked: Asked, failure: CallFailed) -> Meaning:
     if failure.throttled:
         return _THROTTLED
     if failure.failure is Failure.NO_CREDENTIALS:
@@ -264,9 +306,9 @@ def _error(
     known = ", ".join(fact for fact in facts if fact)
     message = f"{asked.request.action} {asked.subject} {what} To mend it: {meaning.remedy}."
     return meaning.kind(
-        f"{message} [{known}]" if known else message,
+        printable(f"{message} [{known}]" if known else message),
         action=asked.request.action,
-        code=code,
+        code=printable(code),
         status=status,
-        request_id=request_id,
+        request_id=printable(request_id),
     )

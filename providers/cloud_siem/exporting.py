@@ -37,7 +37,7 @@ def recorded_of(stack: Stack) -> Recorded:
     :raises CloudSiemError: there is no engine, or it cannot read the stack.
     """
     folder = _folder_of(stack)
-    command = ["pulumi", "stack", "export", "--stack", stack.name, "--non-interactive"]
+    command = ["pulumi", "stack", "export", f"--stack={stack.name}", "--non-interactive"]
     try:
         with _AT_ONCE:
             done = subprocess.run(

@@ -6,13 +6,19 @@ Called by ``cloud-siem fleet removed`` and ``fresh``, in pipelines. Only git its
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from cloud_siem.errors import CloudSiemError
+from cloud_siem.wording import printable
 
 _MORE_HISTORY = "fetch more history (fetch-depth, GIT_DEPTH), or name another commit"
+_CHECKOUT = "run it in a checkout"
+_UNATTENDED = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+"""English words, and no question that nobody answers."""
 _SECONDS = 60
 """For a remote that answers slowly; git itself would wait for ever."""
 
@@ -22,7 +28,7 @@ def removed_since(commit: str, pattern: str, folder: Path) -> tuple[str, ...]:
 
     A file that was renamed is gone, too: its name is the stack's.
 
-    :raises CloudSiemError: there is no git, no repository, or no such commit.
+    :raises CloudSiemError: there is no git, no repository that git reads, or no such commit.
     """
     return _changed_since(commit, "D", pattern, folder)
 
@@ -30,7 +36,7 @@ def removed_since(commit: str, pattern: str, folder: Path) -> tuple[str, ...]:
 def added_since(commit: str, pattern: str, folder: Path) -> tuple[str, ...]:
     """The files of this pattern that the checked-out commit has and another one has not, sorted.
 
-    :raises CloudSiemError: there is no git, no repository, or no such commit.
+    :raises CloudSiemError: there is no git, no repository that git reads, or no such commit.
     """
     return _changed_since(commit, "A", pattern, folder)
 
@@ -38,6 +44,8 @@ def added_since(commit: str, pattern: str, folder: Path) -> tuple[str, ...]:
 def _changed_since(commit: str, kind: str, pattern: str, folder: Path) -> tuple[str, ...]:
     names = ("diff", "--name-only", f"--diff-filter={kind}", "--no-renames", "--relative", "-z")
     command = [*names, "--end-of-options", commit, "HEAD", "--", pattern]
+    # Outside a repository `git diff` compares two files, and prints its usage where it has none.
+    _git(["rev-parse", "--git-dir"], folder, _CHECKOUT)
     output = _git(command, folder, _MORE_HISTORY)
     return tuple(sorted(name for name in output.split("\0") if name))
 
@@ -53,7 +61,7 @@ def content_at(commit: str, file: str, folder: Path) -> bytes:
 
 def head(folder: Path) -> str:
     """The commit that is checked out."""
-    return _git(["rev-parse", "HEAD"], folder, "run it in a checkout").strip()
+    return _git(["rev-parse", "HEAD"], folder, _CHECKOUT).strip()
 
 
 def newest_of(branch: str, folder: Path) -> str:
@@ -63,8 +71,15 @@ def newest_of(branch: str, folder: Path) -> str:
     """
     hint = "the checkout needs its credentials for the remote `origin`"
     ref = f"refs/heads/{branch}"
-    output = _git(["ls-remote", "--exit-code", "origin", ref], folder, hint)
-    return output.split()[0]
+    output = _git(["ls-remote", "origin", ref], folder, hint)
+    # git compares the ends of names: a branch `a/refs/heads/main` is listed too.
+    lines = [line.split("\t") for line in output.splitlines()]
+    commits = [line[0] for line in lines if line[1:] == [ref]]
+    if not commits:
+        raise CloudSiemError(
+            f"the remote `origin` has no branch {branch} ({ref}): name the branch as git does"
+        )
+    return commits[0]
 
 
 def _git(arguments: Sequence[str], folder: Path, hint: str) -> str:
@@ -77,6 +92,8 @@ def _git_bytes(arguments: Sequence[str], folder: Path, hint: str) -> bytes:
         done = subprocess.run(
             ["git", *arguments],
             cwd=folder,
+            env={**os.environ, **_UNATTENDED},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,
             check=False,
@@ -86,9 +103,20 @@ def _git_bytes(arguments: Sequence[str], folder: Path, hint: str) -> bytes:
     except subprocess.TimeoutExpired:
         raise CloudSiemError(f"{asked} gave no answer within {_SECONDS} s ({hint})") from None
     if done.returncode:
-        said = (
-            done.stderr.decode("utf-8", errors="replace").strip()
-            or f"it found nothing, exit code {done.returncode}"
-        )
+        said = printable(done.stderr.decode("utf-8", errors="replace"))
+        said = said or f"it found nothing, exit code {done.returncode}"
+        if owned := _OWNED_BY_ANOTHER.search(said):
+            raise CloudSiemError(_explain_owner(asked, owned[1]))
         raise CloudSiemError(f"{asked}: {said} ({hint})")
     return done.stdout
+
+
+_OWNED_BY_ANOTHER = re.compile(r"dubious ownership in repository at '(.*?)'")
+
+
+def _explain_owner(asked: str, repository: str) -> str:
+    return (
+        f"{asked}: the repository {repository} belongs to another user, and git reads no such"
+        " repository. Nothing was compared. Run this as the owner; or, if you trust the repository,"
+        f" run `git config --global --add safe.directory {shlex.quote(repository)}` first"
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cloud_siem.kinds import Choice, Day, Kind, Switch, Text
-from cloud_siem.model import DECLARABLE, OnRemove, Region, View
+from cloud_siem.model import ACCOUNT_ID, DECLARABLE, REGION_RULE, OnRemove, Region, View
 from cloud_siem.settings import BY_CONFIG_KEY, PREFIX
 
 ACCOUNT = f"{PREFIX}account"
@@ -22,13 +22,24 @@ PROTECT = f"{PREFIX}protect"
 TAGS = f"{PREFIX}tags"
 DRIFT_IGNORE = f"{PREFIX}driftIgnore"
 
-DIGITS = Text(r"[0-9]{16}", "its 16 digits", numbers=(10**15, 2**53))
-"""An account's id; the int64 of the API has 16 digits in every document seen."""
+DIGITS = Text(ACCOUNT_ID, "its digits, usually 16", numbers=(10_000, 2**53))
+"""An account's id. Without quotes YAML readers agree on whole numbers up to 2**53."""
+_IN_CHINA = (
+    "cn cn-beijing cn-chengdu cn-fuzhou cn-guangzhou cn-heyuan cn-hongkong cn-huhehaote cn-nanjing"
+    " cn-qingdao cn-shanghai cn-shenzhen cn-wulanchabu cn-zhangjiakou china"
+)
+_ELSEWHERE = (
+    "ap-northeast-1 ap-northeast-2 ap-south-1 ap-southeast-2 ap-southeast-3 ap-southeast-5"
+    " ap-southeast-6 ap-southeast-7 eu-central-1 eu-west-1 intl me-central-1 me-east-1 singapore"
+    " us-east-1 us-west-1"
+)
 REGIONS = Choice(
     tuple(one.value for one in Region),
     "region",
-    meant={"cn-shanghai": "cn-hangzhou", "cn": "cn-hangzhou", "singapore": "ap-southeast-1"},
-    remark="It is the management center, not where the assets are.",
+    # The other regions of Alibaba Cloud: assets may be there, the data management center is not.
+    meant=dict.fromkeys(_IN_CHINA.split(), "cn-hangzhou")
+    | dict.fromkeys(_ELSEWHERE.split(), "ap-southeast-1"),
+    remark=f"Use {REGION_RULE}",
 )
 VIEWS = Choice(
     tuple(one.value for one in View),
@@ -67,7 +78,7 @@ IGNORE_KINDS: Mapping[str, Kind] = {"delivery": PATTERN, "reason": REASON, "unti
 """What an entry of driftIgnore says; all of it is required."""
 DOCS: Mapping[str, str] = {
     ACCOUNT: "The account whose credentials are used; required.",
-    REGION: "The management center of threat analysis; required.",
+    REGION: f"The region of the data management center; required. Use {REGION_RULE}.",
     VIEW: "Whose switches these are: the account's own (the default), or the whole enterprise's.",
     MEMBER: "The member that the administrator looks at; without it, the account itself.",
     DELIVERIES: "Product code, below it log codes, each open or closed; what is not listed is"

@@ -6,11 +6,12 @@ without the engine, ``load_files`` and ``check_files`` for many files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from cloud_siem.errors import Place, Reason, StackError
+from cloud_siem.jsontext import parsed
 from cloud_siem.keys import OWN_KEYS
 from cloud_siem.model import DeliveryKey, Region
 from cloud_siem.places import Keys
@@ -27,12 +28,65 @@ def load_stack(
     """The stack of a program that the engine runs, from the config that the engine handed over.
 
     The file is read only to say where a fault is, and to refuse text that the engine took for
-    something else than what a person reads; without it, faults are told without a place.
+    something else than what a person reads; without it, faults are told without a place. A file
+    that says other things than the engine handed over is not the one that the engine read, as with
+    ``--config-file``: it has nothing to do with this run.
     """
     read = read_stack_file(file) if file and Path(file).is_file() else None
     if read is None or not read.whole:  # the engine has read something else; its values count
         return build_stack(values, name=name, file=file, environ=environ)
+    if not _is_source(read, values):
+        return build_stack(values, name=name, environ=environ)
     return _built(read, name, environ, values=values)
+
+
+def _is_source(read: StackFile, values: Mapping[str, object]) -> bool:
+    """Whether the engine may have its values from this file; where that is not known, it may.
+
+    It may have more than the file: Pulumi.yaml has defaults.
+    """
+    uncertain = {*read.unquoted, *read.faulty}
+    return all(
+        _may_be((key,), value, values.get(key, _ABSENT), uncertain)
+        for key, value in read.values.items()
+    )
+
+
+_ABSENT = object()
+
+
+def _structure_of(value: object) -> object:
+    """What the engine made a JSON text of; the value itself where it is no such text."""
+    try:
+        return parsed(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
+
+
+def _may_be(keys: Keys, ours: object, engines: object, uncertain: Collection[Keys]) -> bool:
+    """Whether two readers of one text may have read these values there."""
+    if keys in uncertain or (isinstance(ours, dict) and list(ours) == ["secure"]):
+        return True
+    if len(keys) == 1 and isinstance(ours, dict | list):
+        engines = _structure_of(engines)
+    match ours, engines:
+        case dict(), dict():
+            inner = {one for one in uncertain if one[: len(keys)] == keys}
+            return (ours.keys() == engines.keys() or bool(inner)) and all(
+                _may_be((*keys, name), ours[name], engines.get(name, _ABSENT), inner)
+                for name in ours
+            )
+        case list(), list():
+            return len(ours) == len(engines) and all(
+                _may_be((*keys, str(at)), *pair, uncertain)
+                for at, pair in enumerate(zip(ours, engines, strict=True))
+            )
+        case str(), str():
+            return ours == engines
+        case (dict() | list(), _) | (_, dict() | list()):
+            return False
+        case _:
+            return engines is not _ABSENT  # numbers and switches: each reader has its own form
 
 
 def load_stack_file(
@@ -172,10 +226,24 @@ def _bare_keys(read: StackFile) -> Iterator[Reason]:
 
 def _name_faults(read: StackFile) -> Iterator[Reason]:
     path = Path(read.path)
-    suffix = path.suffix
-    if suffix != SUFFIX:  # of a project whose own file has another extension, or of none
-        suffix = Project.find(path.parent).suffix
-    if not stack_of(path) or path.suffix != suffix:
-        message = "the file's name is not that of a stack file"
-        hint = f"the engine reads {file_name_of('<stack>', suffix)} alone"
+    if not stack_of(path) or path.suffix != _suffix_for(path):
+        message, hint = explain_name(path)
         yield Reason(message=message, place=Place(file=read.path), hint=hint)
+
+
+def explain_name(path: str | Path) -> tuple[str, str]:
+    """Say why a file's name is not that of a stack file, and what to do."""
+    if Path(path).name.startswith("Pulumi.-"):
+        return (
+            "a stack's name must not begin with a hyphen: commands would take it for an option",
+            "rename the stack with `pulumi stack rename`, which renames the file",
+        )
+    return (
+        "the file's name is not that of a stack file",
+        f"the engine reads {file_name_of('<stack>', _suffix_for(Path(path)))} alone",
+    )
+
+
+def _suffix_for(path: Path) -> str:
+    """The extension that a stack file in this folder has; looked up only for unusual ones."""
+    return SUFFIX if path.suffix == SUFFIX else Project.find(path.parent).suffix

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from cloud_siem.project import Project
 from cloud_siem.wording import without_password
@@ -58,6 +60,21 @@ class Runtime:
     """The interpreter; empty when there is none."""
     virtualenv: str = ""
     """The virtual environment that the project names; empty when it runs the python3 on PATH."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """A lock that an update left or holds, as a backend in a folder keeps it."""
+
+    stack: str
+    who: str
+    """User and machine, e.g. ``ann@build-7``."""
+    pid: int
+    since: str
+    here: bool
+    """Whether it is of this machine."""
+    runs: bool
+    """Whether its process runs; known of this machine alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +153,68 @@ def stacks(engine: Engine, folder: Path, environ: Mapping[str, str]) -> tuple[li
         return [str(one["name"]).rpartition("/")[2] for one in json.loads(answer.said)], ""
     except (ValueError, TypeError, KeyError):
         return [], "it says something that is no list of stacks"
+
+
+def locks(
+    engine: Engine, project: Project, environ: Mapping[str, str], *, stack: str
+) -> tuple[Lock, ...]:
+    """The locks of a stack, or of all stacks if ``stack`` is empty, in a backend in a folder.
+
+    For any other kind of backend the result is empty.
+    """
+    url = _backend_of(engine, project.folder, environ)
+    if not url.startswith(_FILES):
+        return ()
+    root = Path(unquote(url.removeprefix(_FILES).partition("?")[0])).expanduser()
+    place = root / ".pulumi" / "locks" / "organization" / project.name
+    found = (_lock(file) for file in sorted(place.glob(f"{stack or '*'}/*.json")))
+    return tuple(lock for lock in found if lock)
+
+
+_FILES = "file://"
+
+
+def _backend_of(engine: Engine, folder: Path, environ: Mapping[str, str]) -> str:
+    """The address of the state; only the engine knows it where the environment does not say."""
+    if url := environ.get("PULUMI_BACKEND_URL"):
+        return url
+    command = [engine.path, "whoami", "--verbose", "--json", "--non-interactive"]
+    answer = ask([*command, "--cwd", str(folder)], {**environ, **_QUIET})
+    try:
+        return str(json.loads(answer.said)["url"])
+    except (ValueError, TypeError, KeyError):
+        return ""
+
+
+def _lock(file: Path) -> Lock | None:
+    """What a lock says; None where it was given back meanwhile, or is of another kind."""
+    try:
+        match json.loads(file.read_text(encoding="utf-8")):
+            case {"pid": int(pid), "username": str(user), "hostname": str(host), **rest}:
+                here = host == socket.gethostname()
+                return Lock(
+                    stack=file.parent.name,
+                    who=f"{user}@{host}",
+                    pid=pid,
+                    since=str(rest.get("timestamp", "an unknown time")),
+                    here=here,
+                    runs=here and runs_engine(pid),
+                )
+            case _:
+                return None
+    except (OSError, ValueError):
+        return None
+
+
+def runs_engine(pid: int) -> bool:
+    """Whether a process of this machine is the engine, and not one that is over."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    name, _, rest = text.partition("(")[2].rpartition(") ")
+    # A process that is over keeps its name until somebody has waited for it: a zombie (proc(5)).
+    return name == ENGINE and not rest.startswith(("Z", "X"))
 
 
 _QUIET = {"PULUMI_SKIP_UPDATE_CHECK": "true", "NO_COLOR": "1"}

@@ -49,7 +49,8 @@ class Source:
 def manifests(stacks: Iterable[Stack], source: Source) -> Sequence[Json]:
     """One resource for each stack, by name.
 
-    :raises CloudSiemError: the names of two stacks are one to Kubernetes, or one is too long.
+    :raises CloudSiemError: the names of two stacks are one to Kubernetes, or one cannot be a name
+        there.
     """
     made: dict[str, Json] = {}
     for stack in sorted(stacks, key=lambda one: one.name):
@@ -64,7 +65,13 @@ def manifests(stacks: Iterable[Stack], source: Source) -> Sequence[Json]:
 
 
 def _name(stack: str) -> str:
-    name = f"cloud-siem-{re.sub(r'[^a-z0-9]+', '-', stack.lower()).strip('-')}"
+    letters = re.sub(r"[^a-z0-9]+", "-", stack.lower()).strip("-")
+    if not letters:
+        raise CloudSiemError(
+            f"stack {stack}: its name has no letter or digit, and the name of a Kubernetes resource"
+            " needs one; rename the stack"
+        )
+    name = f"cloud-siem-{letters}"
     if len(name) > _NAME_LIMIT:
         raise CloudSiemError(
             f"stack {stack}: as a resource it would be called {name}, which is longer than"

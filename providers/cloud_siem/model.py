@@ -31,13 +31,26 @@ DECLARABLE = (State.OPEN, State.CLOSED)
 """The states that a person may declare."""
 
 
+ACCOUNT_ID = r"[1-9][0-9]{4,18}"
+"""An account's id, as a pattern. The API has it as an int64, so it has at most 19 digits and begins
+with no zero. Nearly all have 16, but ids of 8 are in use. A number of fewer than 5 digits is taken
+for a slip. STS proves whose the credentials are, whatever the length."""
+
+
 class Region(Enum):
-    """The management center of threat analysis, not where the assets are."""
+    """The region of Cloud SIEM's data management center; it is chosen by where the assets are."""
 
     CN_HANGZHOU = "cn-hangzhou"
     """For assets in the Chinese mainland and Hong Kong (China)."""
     AP_SOUTHEAST_1 = "ap-southeast-1"
-    """For assets outside China."""
+    """For assets elsewhere."""
+
+
+REGION_RULE = (
+    "cn-hangzhou for assets in the Chinese mainland and Hong Kong (China),"
+    " ap-southeast-1 for assets elsewhere"
+)
+"""Which region to use, by the vendor's rule (help page on Cloud SIEM's data management center)."""
 
 
 class View(Enum):
@@ -63,11 +76,11 @@ class Perspective:
     """Who looks at what: everything that one ListDelivery answers for."""
 
     account: str
-    """The account whose credentials are used: 16 digits, e.g. ``1130916744880000``."""
+    """The account whose credentials are used, by its id, e.g. ``1130916744880000``."""
     region: Region
     view: View = View.ACCOUNT
     member: str | None = None
-    """The member that the administrator looks at, 16 digits; None is the account itself."""
+    """The member account that is managed through its administrator; None is the account itself."""
 
     @property
     def owner(self) -> str:
@@ -88,7 +101,7 @@ class Member:
     """An account of the enterprise, as its administrator lists it."""
 
     account: str
-    """16 digits."""
+    """Its id."""
     name: str
     """What people call it, in any characters; empty when it has no name."""
     managed: bool

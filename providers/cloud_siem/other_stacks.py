@@ -17,7 +17,7 @@ from cloud_siem.errors import Place, Reason, StackError
 from cloud_siem.keys import ACCOUNT, DELIVERIES, KNOWN_KEYS, MEMBER, REGION, VIEW
 from cloud_siem.loading import load_stack_text
 from cloud_siem.model import DeliveryKey, KeyIndex, Region, State
-from cloud_siem.project import Project, others_of, stack_of
+from cloud_siem.project import Project, is_engines_file, others_of, stack_of
 from cloud_siem.settings import ENVIRON_PREFIX, PREFIX
 from cloud_siem.stack import Stack, build_stack
 from cloud_siem.stackfile import MAX_BYTES, read_stack_text
@@ -99,7 +99,7 @@ def read_other_stacks(
     """
     unknown = [*_unknown_place(own_file), *_not_sent(environ, owners), *_shared(own_file)]
     try:
-        files = [path for path in others_of(own_file) if stack_of(path)]
+        files = [path for path in others_of(own_file) if is_engines_file(path)]
     except OSError as error:
         message = f"{own_file.parent}: the folder of the stack files cannot be read"
         return OtherStacks(unknown=(*unknown, f"{message}: {error.strerror}"))

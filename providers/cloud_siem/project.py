@@ -22,11 +22,14 @@ PROJECT_FILES = ("Pulumi.json", "Pulumi.yaml", "Pulumi.yml")
 """The names of a project file; in a folder with several the engine reads the first."""
 SUFFIX = ".yaml"
 """The extension of stack files where no project file has another one."""
-STACK_NAME = r"[A-Za-z0-9_.-]{1,100}"
-"""The engine's own rule (sdk/go/common/tokens/stack_name.go, 3.259)."""
+_ENGINES_NAME = r"[A-Za-z0-9_.-]{1,100}"
+"""The engine's own rule for the name of a stack (sdk/go/common/tokens/stack_name.go, 3.259)."""
+STACK_NAME = rf"(?!-){_ENGINES_NAME}"
+"""Our rule, without names such as ``--all``: commands would take them for options."""
 _STACKS = "stacks"
 """The folder of the stack files where no project file names one."""
 _STACK_FILE = re.compile(rf"Pulumi\.({STACK_NAME})\.(?:json|yaml|yml)")
+_ENGINES_FILE = re.compile(rf"Pulumi\.{_ENGINES_NAME}\.(?:json|yaml|yml)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,11 @@ def stack_of(path: str | Path) -> str:
     """The stack that a file is of, by its name; empty when it is not the name of a stack file."""
     matched = _STACK_FILE.fullmatch(Path(path).name)
     return matched[1] if matched else ""
+
+
+def is_engines_file(path: str | Path) -> bool:
+    """Whether a stack of the engine can have this file, also one whose name we refuse."""
+    return _ENGINES_FILE.fullmatch(Path(path).name) is not None
 
 
 def label_of(path: str | Path) -> str:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from cloud_siem.errors import Reason
+from cloud_siem.wording import harmless
 
 JSON_VERSION = 1
 """Of the document that ``as_json`` writes; a new one when what programs rely on changes."""
@@ -51,7 +52,7 @@ def as_github(reasons: Sequence[Reason]) -> str:
 def _command(reason: Reason) -> str:
     where: Mapping[str, object] = {}
     if place := reason.place:
-        where = {"file": place.file, "line": place.line, "col": place.column}
+        where = {"file": harmless(place.file), "line": place.line, "col": place.column}
     properties = ",".join(
         f"{name}={_escaped(str(value), ':,')}"
         for name, value in {**where, "title": CHECK}.items()

@@ -78,14 +78,14 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
 
         Args:
             resource_name: Unique in the program, e.g. ``sas/cloud_siem_aegis_proc``.
-            account: The account whose credentials are used, 16 digits.
-            region: The management center, ``cn-hangzhou`` or ``ap-southeast-1``.
+            account: The id of the account whose credentials are used.
+            region: ``cn-hangzhou`` or ``ap-southeast-1``, by where the assets are.
             product: The product code, e.g. ``sas``.
             log: The log code, or ``*`` for every log of the product.
             state: ``open`` or ``closed``.
             reason: Why it is closed, in one line; required where ``requireReason`` is set.
             view: ``account`` or ``enterprise``.
-            member: The member that the administrator looks at, 16 digits.
+            member: The id of the member account that is managed through its administrator.
             protect: Refuse to close it until this flag was taken off in an update of its own.
             on_remove: ``close`` or ``keep``: what removing it from the program does.
             guarded: Set by ``AccountDeliveries``, for the deliveries that its gate guards.

@@ -4,35 +4,31 @@ Called by ``api``, which owns retries, deadlines and what an error means to a pe
 module only when a call is due: the SDK takes a good part of a second.
 
 The generic client (``call_api``) is used, not the generated one: the wire is the same, and a badly
-shaped answer arrives as it was sent instead of as ``None``. What the SDK leaves open is closed
-here, in the HTTP session it uses (``_Strict``): certificates are verified, redirects not followed,
-proxies not asked about loopback; an answer has a size and a total deadline, and what is not a JSON
-object says so.
+shaped answer arrives as it was sent instead of as ``None``. What the SDK leaves open is closed in
+the HTTP session that it uses (``http_session``), in the checks of credentials before a call, and in
+the texts of its errors, none of which is passed on.
 """
 
 from __future__ import annotations
 
-import json
+import ast
 import logging
 import os
 import re
 import threading
-import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cloud_siem.call import CallFailed, Failure, Request, first_cause
-from cloud_siem.jsontext import is_unicode
+from cloud_siem.call import CallFailed, Failure, Request
+from cloud_siem.http_session import StrictSession, exchange, within
 from cloud_siem.settings import Endpoint, Settings
+from cloud_siem.transport import POOL_SIZE
 from cloud_siem.unrecorded import Unrecorded
-
-if TYPE_CHECKING:
-    import requests
 
 if os.environ.get("DEBUG", "").lower() == "sdk":
     # The SDK would print every header, security tokens and signatures among them.
     del os.environ["DEBUG"]
 
+import requests
 from alibabacloud_credentials.client import Client as CredentialClient
 from alibabacloud_credentials.exceptions import CredentialException
 from alibabacloud_credentials.provider import (
@@ -47,9 +43,7 @@ from darabonba.core import DaraCore
 from darabonba.exceptions import ResponseException, UnretryableException
 from darabonba.request import DaraRequest
 from darabonba.runtime import RuntimeOptions
-from requests import exceptions as http_errors
 from Tea.core import TeaCore
-from urllib3.exceptions import HTTPError, LocationValueError
 
 for _name in ("darabonba-core", "alibabacloud-tea", "credentials"):
     # The SDK hangs its own handlers on stderr at import; what matters reaches a person as an error.
@@ -74,15 +68,6 @@ for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
 CONNECT_TIMEOUT_MS = 5_000
 READ_TIMEOUT_MS = 10_000
 """For one read from the socket; the whole answer has the caller's deadline."""
-POOL_SIZE = 40
-ANSWER_LIMIT = 16 * 1024 * 1024
-"""Bytes; thousands of times what ListDelivery sends for an account that has every product."""
-_CHUNK = 64 * 1024
-_NO_PROXY = (
-    "the proxy in HTTPS_PROXY or HTTP_PROXY cannot be used: write http://user:password@host:port,"
-    " with odd characters as %23"
-)
-_REDIRECTS = range(300, 400)
 
 
 class Sdk(Unrecorded):
@@ -93,7 +78,7 @@ class Sdk(Unrecorded):
     ) -> None:
         self._user_agent = user_agent
         provider = _credentials(settings, account=account, sts=sts, session_name=session_name)
-        self._credential = CredentialClient(provider=_Told(provider))
+        self._credential = CredentialClient(provider=provider)
         self._clients: dict[Endpoint, Client] = {}
 
     def __repr__(self) -> str:
@@ -112,8 +97,8 @@ class Sdk(Unrecorded):
 
         :raises CallFailed: there are none, or STS did not answer within the given time.
         """
-        _begin(seconds)
-        found = self._credential.get_credential()
+        with within(seconds):
+            found = self._credential.get_credential()
         return {
             "ALIBABA_CLOUD_ACCESS_KEY_ID": str(found.access_key_id),
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET": str(found.access_key_secret),
@@ -125,18 +110,18 @@ class Sdk(Unrecorded):
 
         :raises CallFailed: anything else happened.
         """
-        _begin(seconds)
-        try:
-            answer = self._client(request.endpoint).call_api(
-                _params(request),
-                utils_models.OpenApiRequest(body=dict(request.parameters) or None),
-                RuntimeOptions(
-                    connect_timeout=_at_most(CONNECT_TIMEOUT_MS, seconds),
-                    read_timeout=_at_most(READ_TIMEOUT_MS, seconds),
-                ),
-            )
-        except Exception as error:  # noqa: BLE001 - and so does the SDK
-            raise _failed(error) from None
+        with within(seconds):
+            try:
+                answer = self._client(request.endpoint).call_api(
+                    _params(request),
+                    utils_models.OpenApiRequest(body=dict(request.parameters) or None),
+                    RuntimeOptions(
+                        connect_timeout=_at_most(CONNECT_TIMEOUT_MS, seconds),
+                        read_timeout=_at_most(READ_TIMEOUT_MS, seconds),
+                    ),
+                )
+            except Exception as error:  # noqa: BLE001 - and so does the SDK
+                raise _failed(error) from None
         body: object = answer["body"]
         if not isinstance(body, dict):
             raise CallFailed(Failure.STRANGE, "the answer is not a JSON object")
@@ -145,7 +130,7 @@ class Sdk(Unrecorded):
     def _client(self, endpoint: Endpoint) -> Client:
         client = self._clients.get(endpoint)
         if client is None:
-            _make_strict(DaraCore, _session_key(endpoint), endpoint, pool_size=POOL_SIZE)
+            _make_strict(DaraCore, _session_key(endpoint), endpoint)
             client = Client(
                 utils_models.Config(
                     credential=self._credential,
@@ -182,170 +167,116 @@ def _credentials(settings: Settings, *, account: str, sts: Endpoint, session_nam
     )
     role = settings.role_for(account)
     if role is None:
-        return chain
+        return _Checked(chain)
     if role == settings.assumed_role:
-        return EnvironmentVariableCredentialsProvider()
+        return _Checked(EnvironmentVariableCredentialsProvider())
     # The SDK takes a scheme as part of the host here, and https where there is none.
     host = f"{sts.scheme}://{sts.host}" if sts.loopback else sts.host
     _make_strict(TeaCore, f"https://{host}:80", sts)
-    return RamRoleArnCredentialsProvider(
-        credentials_provider=chain,
+    provider = RamRoleArnCredentialsProvider(
+        credentials_provider=_Checked(chain),
         role_arn=role,
         role_session_name=session_name,
         duration_seconds=settings.role_duration,
         external_id=settings.role_external_id,
         sts_endpoint=host,
     )
+    return _Checked(provider, purpose="assuming the role")
 
 
-class _Told:
+class _Checked:
     """A provider of credentials whose every failure says that nothing was sent.
 
-    The chain raises what it likes, ``ValueError`` and ``KeyError`` among it; past here it could not
-    be told from an answer that the SDK could not use.
+    The chain raises exceptions of any kind, ``ValueError`` and ``KeyError`` among them; past here
+    they would look like an answer that the SDK cannot use. So would a key that no header can hold.
     """
 
-    def __init__(self, provider: Any) -> None:
+    def __init__(self, provider: Any, *, purpose: str = "getting a session") -> None:
         self._provider = provider
+        self._purpose = purpose
+        """What the provider's own calls to STS are for, before the messages of their failures."""
 
     def get_credentials(self) -> Any:
+        exchange.failure = None
         try:
-            return self._provider.get_credentials()
-        except CallFailed as failure:  # on the way to STS
-            failure.message = f"assuming the role: {failure.message}"
-            raise
+            credentials = self._provider.get_credentials()
         except Exception as error:  # noqa: BLE001 - see above
-            raise _no_credentials(error) from None
+            raise self._failed(error) from None
+        _refuse_odd_characters(credentials)
+        return credentials
+
+    def _failed(self, error: Exception) -> CallFailed:
+        # The chain turns a failed call to STS into text and goes on; the failure itself says more.
+        failure = error if isinstance(error, CallFailed) else exchange.failure
+        if failure is None:
+            return _no_credentials(error)
+        if failure.failure is not Failure.NO_CREDENTIALS:
+            failure.message = f"{self._purpose}: {failure.message}"
+        return failure
 
     def get_provider_name(self) -> str:
         return str(self._provider.get_provider_name())
 
 
-class _Exchange(threading.local):
-    """What the HTTP session and the caller, on the same thread, tell each other past the SDK."""
+def _refuse_odd_characters(credentials: Any) -> None:
+    """Refuse what cannot stand in a header, such as the line break at the end of a pasted key.
 
-    over_at: float = 0.0
-    retry_after: float = 0.0
-
-
-_exchange = _Exchange()
-
-
-def _begin(seconds: float) -> None:
-    """What this thread sends from now on has so much time."""
-    _exchange.over_at = time.monotonic() + seconds
-    _exchange.retry_after = 0.0
-
-
-class _Strict:
-    """Replaces ``send`` of one of the SDK's HTTP sessions."""
-
-    def __init__(self, session: requests.Session, endpoint: Endpoint) -> None:
-        self._send = session.send
-        self._loopback = endpoint.loopback
-
-    def __call__(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        if self._loopback:
-            options["proxies"] = {}
-        options |= {"allow_redirects": False, "stream": True, "verify": True}
-        try:
-            response = self._send(request, **options)
-            with response:
-                content = _read(response)
-        except http_errors.SSLError as error:
-            raise CallFailed(Failure.NOT_TRUSTED, f"TLS: {first_cause(error)}") from None
-        except (LocationValueError, http_errors.InvalidURL, http_errors.InvalidSchema):
-            # Not our address, which was parsed before; and the error repeats half of a password.
-            raise CallFailed(Failure.LOST, _NO_PROXY) from None
-        except (OSError, HTTPError) as error:
-            raise CallFailed(Failure.LOST, first_cause(error)) from None
-        _exchange.retry_after = _retry_after(response.headers)
-        _check(response, content)
-        # What ``requests`` does itself when it reads the body; the SDK asks for ``content`` next.
-        response._content = content  # noqa: SLF001
-        return response
+    :raises CallFailed: a part has such a character; the message does not show the part.
+    """
+    parts = {
+        "access key id": ("ALIBABA_CLOUD_ACCESS_KEY_ID", credentials.get_access_key_id()),
+        "access key secret": (
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+            credentials.get_access_key_secret(),
+        ),
+        "security token": ("ALIBABA_CLOUD_SECURITY_TOKEN", credentials.get_security_token()),
+    }
+    of_environment = str(credentials.get_provider_name()).rpartition("/")[2] == "env"
+    for name, (variable, value) in parts.items():
+        odd = re.search(r"[^\x21-\x7e]", value or "")
+        if not odd:
+            continue
+        kind = "a line break" if odd[0] in "\r\n" else "a blank" if odd[0].isspace() else ""
+        where = f" in {variable}" if of_environment else ""
+        raise CallFailed(
+            Failure.NO_CREDENTIALS,
+            f"the {name}{where} has {kind or 'a character that no key has'} in it",
+            remedy=f"set the {name} again, without line breaks, blanks and quotes",
+            sent=False,
+        )
 
 
 def _session_key(endpoint: Endpoint) -> str:
     return f"{endpoint.scheme}://{endpoint.host}:{DaraRequest().port}:pool={POOL_SIZE}"
 
 
-def _make_strict(core: Any, key: str, endpoint: Endpoint, **options: Any) -> None:
+def _make_strict(core: Any, key: str, endpoint: Endpoint) -> None:
     """Have the SDK use a strict HTTP session for this key of its table of sessions.
 
     The table is the SDK's own and not documented; that it is still used so is tested.
     """
     with _sessions_lock:
-        session = core._get_session(  # noqa: SLF001 - see above
-            session_key=key, protocol=endpoint.scheme, verify=True, **options
-        )
-        if not isinstance(session.send, _Strict):
-            session.send = _Strict(session, endpoint)
-            # Else the body of a redirect, though not followed, is read to its end, however late.
-            session.get_redirect_target = lambda _response: None
+        if not isinstance(core._sessions.get(key), StrictSession):  # noqa: SLF001 - see above
+            core._sessions[key] = StrictSession(endpoint)  # noqa: SLF001
 
 
 _sessions_lock = threading.Lock()
+_HOST_OF_STS = re.compile(r"https://(?P<host>sts(-vpc)?(\.[a-z0-9-]+)?\.aliyuncs\.com):80")
 
 
-def _read(response: requests.Response) -> bytes:
-    """The whole body, within deadline and limit; a socket time-out bounds each read alone."""
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := response.raw.read1(_CHUNK):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > ANSWER_LIMIT:
-            raise CallFailed(Failure.STRANGE, f"the answer is larger than {ANSWER_LIMIT} bytes")
-        if time.monotonic() > _exchange.over_at:
-            raise CallFailed(Failure.LOST, "the answer came too slowly")
-    promised = response.headers.get("content-length", "")
-    if promised.isdecimal() and int(promised) != size:
-        raise CallFailed(Failure.LOST, f"the answer broke off after {size} of {promised} bytes")
-    return b"".join(chunks)
+def _session_of_sts(session_key: str, *args: Any, **options: Any) -> requests.Session:
+    """The session in which the chain calls STS, for OIDC or a profile with a role: a strict one.
+
+    In its own, an error would have the whole query, the OIDC token included.
+    """
+    if sts := _HOST_OF_STS.fullmatch(session_key):
+        _make_strict(TeaCore, session_key, Endpoint(scheme="https", host=sts["host"]))
+    session: requests.Session = _get_session(session_key, *args, **options)
+    return session
 
 
-def _check(response: requests.Response, content: bytes) -> None:
-    status = response.status_code
-    if status in _REDIRECTS:
-        where = _place(response.headers.get("location", ""))
-        raise CallFailed(
-            Failure.NOT_TRUSTED, f"redirected to {where}; redirects are refused", status=status
-        )
-    if not content.lstrip().startswith(b"{"):
-        kind = response.headers.get("content-type", "no content type")
-        shape = (
-            f"HTTP {status}, {kind}, {len(content)} bytes" if content else f"HTTP {status}, empty"
-        )
-        # A gateway that is down or busy answers in HTML; that may pass, as the API's own 503 may.
-        failure = Failure.LOST if status in (502, 503, 504) else Failure.STRANGE
-        raise CallFailed(failure, f"the answer is not a JSON object ({shape})", status=status)
-    if not content.rstrip().endswith(b"}"):
-        raise CallFailed(Failure.LOST, f"the answer broke off after {len(content)} bytes")
-    if b"\\u" in content and not _is_unicode(content):
-        raise CallFailed(Failure.STRANGE, "the answer has text that is no Unicode", status=status)
-
-
-def _is_unicode(content: bytes) -> bool:
-    try:
-        return is_unicode(json.loads(content))
-    except (ValueError, RecursionError):
-        return True  # whether it is JSON at all is the SDK's to say
-
-
-def _place(location: str) -> str:
-    """Where a redirect leads, without its query: a portal's may repeat ours, signature and all."""
-    host = re.match(r"(https?://)(?:[^/?#@]*@)?([^/?#]+)", location)
-    return host[1] + host[2] if host else re.split(r"[?#]", location)[0][:200] or "nowhere"
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds: the cloud's own header counts in milliseconds, HTTP's in seconds."""
-    for name, unit in (("x-acs-retry-after", 1e-3), ("retry-after", 1.0)):
-        value = headers.get(name, "")
-        if value.isdecimal():
-            return int(value) * unit
-    return 0.0
+_get_session = TeaCore._get_session  # noqa: SLF001 - there is no other way to its sessions
+TeaCore._get_session = staticmethod(_session_of_sts)  # noqa: SLF001
 
 
 def _failed(error: Exception) -> CallFailed:
@@ -369,7 +300,7 @@ def _answered(error: ResponseException) -> CallFailed:
         code=str(data.get("Code") or data.get("code") or ""),
         status=error.status_code,
         request_id=str(data.get("RequestId") or data.get("requestId") or ""),
-        retry_after=max(_exchange.retry_after, (error.retry_after or 0) / 1000),
+        retry_after=max(exchange.retry_after, (error.retry_after or 0) / 1000),
         denied=str(detail.get("AuthAction", "")),
         denied_explicitly=detail.get("NoPermissionType") == "ExplicitDeny",
     )
@@ -395,9 +326,40 @@ def _no_credentials(error: Exception) -> CallFailed:
         return CallFailed(
             Failure.NO_CREDENTIALS, f"they could not be read ({type(error).__name__})"
         )
-    # From there on the chain repeats an answer that may have half of a session in it.
-    told = re.split(r" (?:result|response):|\{", text)[0].rstrip(" :,")
-    return CallFailed(Failure.NO_CREDENTIALS, told)
+    return CallFailed(Failure.NO_CREDENTIALS, "; ".join(_causes_in_chain(text)))
+
+
+_CHAIN = {
+    "EnvironmentVariableCredentialsProvider": "environment",
+    "OIDCRoleArnCredentialsProvider": "OIDC",
+    "CLIProfileCredentialsProvider": "CLI profile",
+    "ProfileCredentialsProvider": "credentials file",
+    "EcsRamRoleCredentialsProvider": "instance role",
+    "URLCredentialsProvider": "credentials URI",
+}
+"""The members of the default chain, as people know them."""
+
+
+def _causes_in_chain(text: str) -> list[str]:
+    """The cause of each member of the chain, without what may be secret."""
+    listed = re.search(r"providers in the chain: (\[.*\])$", text, re.DOTALL)
+    try:
+        causes = ast.literal_eval(listed[1]) if listed else [text]
+    except (ValueError, SyntaxError):
+        causes = [text]
+    return [_without_secrets(_named(str(cause))) for cause in causes]
+
+
+def _named(cause: str) -> str:
+    member, colon, words = cause.partition(": ")
+    return f"{_CHAIN[member]}: {words}" if colon and member in _CHAIN else cause
+
+
+def _without_secrets(cause: str) -> str:
+    # From there on the chain repeats an answer that may have half of a session in it; and a query
+    # has key, token and signature.
+    cut = re.split(r" (?:result|response):|\{", cause)[0].rstrip(" :,")
+    return re.sub(r"\?\S+", "?...", cut)
 
 
 def _spoken(message: str) -> str:

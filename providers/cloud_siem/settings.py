@@ -22,7 +22,7 @@ from cloud_siem import catalog
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import Reason, StackError
 from cloud_siem.kinds import Address, CloseLimit, Kind, Number, NumberOrShare, Switch, Text, text_of
-from cloud_siem.model import WHOLE_PRODUCT, DeliveryKey, Region
+from cloud_siem.model import ACCOUNT_ID, WHOLE_PRODUCT, DeliveryKey, Region
 from cloud_siem.unrecorded import Unrecorded
 from cloud_siem.wording import Unusable, looks_secret, may_hold_secret, shown
 
@@ -67,7 +67,9 @@ class LogName:
     @classmethod
     def parse(cls, text: str) -> LogName:
         """From ``<account>/<product>/<log>``; raises ``Unusable``."""
-        if not re.fullmatch(r"[0-9]+/[A-Za-z0-9_.-]{1,128}/([A-Za-z0-9_.-]{1,128}|\*)", text):
+        if not re.fullmatch(
+            ACCOUNT_ID + r"/[A-Za-z0-9_.-]{1,128}/([A-Za-z0-9_.-]{1,128}|\*)", text
+        ):
             hint = "write <account>/<product>/<log>, with commas between several"
             raise Unusable(f"{shown(text)} does not name a log", hint)
         account, product, log = text.split("/")
@@ -99,21 +101,31 @@ def _named(word: str, environ: Mapping[str, str], reasons: list[Reason]) -> froz
 
 @dataclass(frozen=True, kw_only=True)
 class _Hosts:
-    """The published hosts for one management center."""
+    """The published hosts for one region."""
 
     api: str
     sts: str
+    api_in_vpc: str
+    """Reached from inside a VPC, without the internet."""
+    sts_in_vpc: str
 
 
 _HOSTS: Mapping[Region, _Hosts] = MappingProxyType(
     {
-        # OpenAPI metadata of 2022-06-16 and the Java, TypeScript and PHP SDKs, 2025-10: the center
-        # cn-hangzhou answers at the host of cn-shanghai; there is no cloud-siem.cn-hangzhou.
+        # OpenAPI metadata of 2022-06-16, the Java, TypeScript and PHP SDKs and the endpoint pages,
+        # 2025-10: the region cn-hangzhou answers at the host of cn-shanghai; there is no
+        # cloud-siem.cn-hangzhou.
         Region.CN_HANGZHOU: _Hosts(
-            api="cloud-siem.cn-shanghai.aliyuncs.com", sts="sts.cn-shanghai.aliyuncs.com"
+            api="cloud-siem.cn-shanghai.aliyuncs.com",
+            sts="sts.cn-shanghai.aliyuncs.com",
+            api_in_vpc="cloud-siem-vpc.cn-shanghai.aliyuncs.com",
+            sts_in_vpc="sts-vpc.cn-shanghai.aliyuncs.com",
         ),
         Region.AP_SOUTHEAST_1: _Hosts(
-            api="cloud-siem.ap-southeast-1.aliyuncs.com", sts="sts.ap-southeast-1.aliyuncs.com"
+            api="cloud-siem.ap-southeast-1.aliyuncs.com",
+            sts="sts.ap-southeast-1.aliyuncs.com",
+            api_in_vpc="cloud-siem-vpc.ap-southeast-1.aliyuncs.com",
+            sts_in_vpc="sts-vpc.ap-southeast-1.aliyuncs.com",
         ),
     }
 )
@@ -122,7 +134,13 @@ _HOSTS: Mapping[Region, _Hosts] = MappingProxyType(
 _PUBLISHED: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         f"{NAMESPACE}:endpoint": re.compile(
-            f"({'|'.join(re.escape(one.api) for one in _HOSTS.values())})(:443)?"
+            "({})(:443)?".format(
+                "|".join(
+                    re.escape(host)
+                    for hosts in _HOSTS.values()
+                    for host in (hosts.api, hosts.api_in_vpc)
+                )
+            )
         ),
         # The endpoint page of STS, 2025-10: a host for each region, and one in each VPC.
         f"{NAMESPACE}:stsEndpoint": re.compile(r"sts(-vpc)?(\.[a-z0-9-]+)?\.aliyuncs\.com(:443)?"),
@@ -176,7 +194,8 @@ SETTINGS: tuple[Setting, ...] = (
         field="own_sts_endpoint",
         kind=Address(),
         doc="Where STS is: it names the caller's account and hands out roles.",
-        unset="the endpoint itself on loopback, else the published host for the region",
+        unset="the endpoint itself on loopback, else the published host for the region, inside the"
+        " VPC where the endpoint is",
     ),
     Setting(
         key="profile",
@@ -189,7 +208,7 @@ SETTINGS: tuple[Setting, ...] = (
         key="roleArn",
         field="role_arn",
         kind=Text(
-            rf"acs:ram::([0-9]{{16}}|\{{account\}}):role/{_IN_A_ROLE}{{1,128}}",
+            rf"acs:ram::({ACCOUNT_ID}|\{{account\}}):role/{_IN_A_ROLE}{{1,128}}",
             "acs:ram::{account}:role/<name>",
         ),
         doc="The role to assume; `{account}` in it stands for the stack's account.",
@@ -344,6 +363,11 @@ class Settings(Unrecorded):
             return self.own_sts_endpoint
         if self.own_endpoint and self.own_endpoint.loopback:
             return self.own_endpoint
+        if self.own_endpoint:
+            # Who calls the API inside a VPC may have no way to the internet.
+            for hosts in _HOSTS.values():
+                if self.own_endpoint.host.removesuffix(":443") == hosts.api_in_vpc:
+                    return Endpoint(scheme="https", host=hosts.sts_in_vpc)
         return Endpoint(scheme="https", host=_HOSTS[region].sts)
 
     def role_for(self, account: str) -> str | None:

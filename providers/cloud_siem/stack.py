@@ -32,7 +32,6 @@ from cloud_siem.keys import (
     PROTECT,
     REASON,
     REGION,
-    REGIONS,
     STATES,
     TAG,
     TAGS,
@@ -41,6 +40,7 @@ from cloud_siem.keys import (
 from cloud_siem.kinds import Kind, Switch, text_of
 from cloud_siem.model import (
     DECLARABLE,
+    REGION_RULE,
     WHOLE_PRODUCT,
     Delivery,
     DeliveryKey,
@@ -148,7 +148,7 @@ class _Builder:
     def _check_name(self) -> None:
         if not re.fullmatch(STACK_NAME, self._name):
             message = f"{shown(self._name)} is no stack name"
-            self._note((), message, "up to 100 letters, digits, _ . and -")
+            self._note((), message, "up to 100 letters, digits, _ . and -, not - at the beginning")
 
     def _check_keys(self) -> None:
         for key in self._values:
@@ -177,8 +177,8 @@ class _Builder:
     # --- who looks --------------------------------------------------------------------------------
 
     def _perspective(self, settings: Settings) -> Perspective | None:
-        account = self._required(ACCOUNT, "the account whose credentials are used, 16 digits")
-        region = self._required(REGION, f"the management center, {REGIONS.words}")
+        account = self._required(ACCOUNT, "the account whose credentials are used")
+        region = self._required(REGION, REGION_RULE)
         view = self._optional(VIEW, View.ACCOUNT.value)
         member = self._optional(MEMBER, None)
         self._check_member(account, view, member, settings)
@@ -210,7 +210,7 @@ class _Builder:
         """A role of another account could never be the stack's account: every call is refused."""
         if not isinstance(account, str) or not settings.role_arn:
             return
-        owner = str(settings.role_for(account)).removeprefix("acs:ram::")[: len(account)]
+        owner = str(settings.role_for(account)).removeprefix("acs:ram::").partition(":")[0]
         if owner != account:
             message = f"the role is of account {owner}, the stack of account {account}"
             self._note((f"{PREFIX}roleArn",), message, "write {account} in the place of the digits")

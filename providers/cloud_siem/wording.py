@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 
 
@@ -56,7 +57,7 @@ def _quoted(text: str) -> str:
     if looks_secret(text):
         return '"***"'
     clipped = text if len(text) <= _CLIPPED else text[:_CLIPPED] + "..."
-    return json.dumps(clipped, ensure_ascii=not clipped.isprintable())
+    return json.dumps(clipped, ensure_ascii=not is_harmless(clipped))
 
 
 def counted(number: int, one: str) -> str:
@@ -66,14 +67,58 @@ def counted(number: int, one: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Text on one line, without anything that a terminal would obey."""
-    spaced = " ".join(text.split())
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in spaced)
+    """Return text from outside as one line that is ``harmless``: a cell, a message, a name."""
+    return harmless(" ".join(text.split()))
+
+
+_ODD = re.compile(r"[^\n -~]")
+"""Each character that may have to be escaped."""
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Characters that are printable to Python and yet show nothing: the rest of Unicode's property
+Default_Ignorable_Code_Point (DerivedCoreProperties.txt of Unicode 15) is not printable."""
+_COMMAND = re.compile(r"^([^\S\n]*:):|(##\w*)\[", re.MULTILINE)
+"""Workflow commands. GitHub's runner obeys ``::`` after spaces at a line's start, and ``##[``
+anywhere in a line (actions/runner, ActionCommand.cs); Azure's obeys ``##vso[``."""
+
+
+def harmless(text: str) -> str:
+    """Return text of one or more lines that no terminal and no CI runner obeys.
+
+    Control characters other than line breaks, bidirectional controls and characters without width
+    are shown as escapes, and so is the last character of what begins a workflow command. The
+    escapes are those of JSON wherever JSON allows the character itself: a JSON document keeps its
+    meaning.
+    """
+    return _COMMAND.sub(_broken_command, _ODD.sub(_escape_if_odd, text))
+
+
+def is_harmless(text: str) -> bool:
+    """Check that a name is one line and shows each of its characters."""
+    return "\n" not in text and harmless(text) == text
+
+
+def _escape_if_odd(match: re.Match[str]) -> str:
+    char = match[0]
+    if unicodedata.category(char) == "Zs":  # spaces, that of Chinese texts among them
+        return char
+    return char if char.isprintable() and not _INVISIBLE.match(char) else _escape(char)
+
+
+def _escape(char: str) -> str:
+    if char < " ":
+        return repr(char)[1:-1]
+    return json.dumps(char)[1:-1] if char > "~" and char != "\x7f" else f"\\u{ord(char):04x}"
+
+
+def _broken_command(match: re.Match[str]) -> str:
+    return (match[1] or match[2]) + _escape(match[0][-1])
 
 
 def key_shown(key: str) -> str:
     """A key as messages show it in the path to a fault: as it is, where that is short and plain."""
-    odd = key.strip() != key or not key or not key.isprintable()
+    odd = key.strip() != key or not key or not is_harmless(key)
     return _quoted(key) if odd or len(key) > _CLIPPED or looks_secret(key) else key
 
 

@@ -11,7 +11,7 @@ import pytest
 from cloud_siem.ci.environment import pull_request
 from cloud_siem.ci.github import GitHub
 from cloud_siem.ci.gitlab import GitLab
-from cloud_siem.ci.outputs import SUMMARY_LIMIT, write_summary
+from cloud_siem.ci.outputs import SUMMARY_LIMIT, write_dotenv, write_summary
 from cloud_siem.errors import PlatformError
 from cloud_siem.report.as_json import to_json
 from tests.ci.conftest import Run, body, review
@@ -173,3 +173,16 @@ def test_a_report_of_two_lines_cannot_set_another_output(ci: Run, files: Path, c
 def test_a_link_that_is_none_is_refused(ci: Run, files: Path, link: str, capsys: Out) -> None:
     assert ci("summary", "--link", link) == 2
     assert "is no link" in capsys.readouterr().err
+
+
+def test_outputs_follow_no_link_out_of_their_folder(tmp_path: Path) -> None:
+    """A checkout may have such a link in the place of the file."""
+    outside = tmp_path / "outside"
+    outside.write_text("another's")
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "cloud-siem.env").symlink_to(outside)
+
+    with pytest.raises(PlatformError, match="a link out of its folder"):
+        write_dotenv({"changed": "true"}, folder / "cloud-siem.env")
+    assert outside.read_text() == "another's"

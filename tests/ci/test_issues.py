@@ -16,6 +16,7 @@ from cloud_siem.report.contents import DriftReport, Outcome
 from tests.ci.conftest import Run
 from tests.ci.fake_platform import Call, FakePlatform, Reply, Ticket
 from tests.ci.test_comments import ME, Out
+from tests.hostile import PIECES, forged_lines, harm_in
 from tests.report.reports import DARK, EVERYTHING, FINDINGS, IN_SYNC, outcome, with_news
 
 LABEL = "cloud-siem-drift"
@@ -262,3 +263,16 @@ def test_a_report_that_is_none_is_one_sentence_and_nothing_is_asked(
     assert ci("issue", "--report", "d.json") == 1
     assert capsys.readouterr().err.startswith(f"report d.json: {said}")
     assert platform.calls == []
+
+
+def test_a_hostile_report_commands_nobody(ci: Run, platform: FakePlatform, capsys: Out) -> None:
+    """What is said of each issue goes to the job's log; its names come from a stack file."""
+    text = "".join(PIECES)
+    bad = replace(WORSE, stack=text, errors=(text,))
+
+    for options in ([], ["--dry-run"]):
+        issue(ci, bad, *options)
+        said = "".join(capsys.readouterr())
+        assert harm_in(said) == []
+        assert forged_lines(said) == []
+    assert harm_in(only(platform).title) == []

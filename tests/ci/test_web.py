@@ -318,6 +318,43 @@ def test_a_certificate_is_verified_by_those_who_are_trusted(
         assert platform.texts == ["1 opens."]
 
 
+@pytest.mark.parametrize("listed", ["", "api.example.com"])
+def test_a_platform_is_called_through_the_proxy_of_the_environment_or_directly_by_no_proxy(
+    fake: FakeTime, monkeypatch: pytest.MonkeyPatch, listed: str
+) -> None:
+    dialed: list[str] = []
+
+    def dial(address: tuple[str, int], *_: object, **__: object) -> None:
+        dialed.append(address[0])
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", dial)
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.example.com:3128")
+    monkeypatch.setenv("NO_PROXY", listed)
+    with pytest.raises(PlatformError, match="Connection refused") as caught:
+        web("https://api.example.com", fake).ask("GET", "x", LOOK)
+
+    assert set(dialed) == {"api.example.com" if listed else "proxy.example.com"}
+    proxy = "through the proxy http://proxy.example.com:3128 (HTTPS_PROXY)"
+    assert (proxy in str(caught.value)) is not bool(listed)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_read_whose_answer_is_cut_in_its_headers_is_sent_again(fake: FakeTime) -> None:
+    whole = http(b"[]")
+    with Loopback(whole[:30], whole) as server:
+        assert web(server.url, fake).ask("GET", "x", LOOK).data == []
+
+    assert len(server.requests) == 2
+
+
+def test_what_was_not_sent_is_sent_again_even_where_it_makes_something(fake: FakeTime) -> None:
+    with pytest.raises(PlatformError, match="Connection refused"):
+        web(nobody(), fake).ask("POST", "x", LOOK)
+
+    assert len(fake.slept) == ATTEMPTS - 1
+
+
 @pytest.mark.parametrize(
     ("base", "said"),
     [

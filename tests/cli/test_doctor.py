@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud_siem import machine
 from cloud_siem.cli import main
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.machine import HOST_PARTS
@@ -288,3 +290,78 @@ def test_an_account_that_lists_nothing_is_a_problem(
 
     assert code == ExitCode.ERROR
     assert "lists no products at all" in doctored(capsys)["deliveries"][0][1]
+
+
+# --- locks ----------------------------------------------------------------------------------------
+
+OVER = 2**22 + 1
+"""Above the highest id of a process that Linux gives."""
+
+
+def lock(folder: Path, stack: str, **changes: object) -> None:
+    """As the engine leaves it in a folder (pkg/backend/diy/lock.go)."""
+    place = folder / "state dir" / ".pulumi" / "locks" / "organization" / "mine" / stack
+    place.mkdir(parents=True, exist_ok=True)
+    said = {"pid": OVER, "username": "ann", "hostname": socket.gethostname(), "timestamp": "T"}
+    (place / "0.json").write_text(json.dumps({**said, **changes}))
+
+
+def backend_by_variable(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+
+
+def backend_by_login(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine alone knows it."""
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    whoami = f"""whoami) echo '{json.dumps({"user": "ann", "url": url})}' ;;"""
+    program(folder, "pulumi", ENGINE.replace("esac", f"{whoami}\nesac"))
+
+
+@pytest.mark.parametrize("said", [backend_by_variable, backend_by_login])
+@pytest.mark.parametrize("arguments", [["prod"], []])
+def test_the_lock_of_a_run_that_is_over_is_a_problem(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    said: Callable[[Path, str, pytest.MonkeyPatch], None],
+    arguments: list[str],
+) -> None:
+    """No update can begin, and nobody will give it back."""
+    said(project, f"file://{project}/state%20dir", monkeypatch)
+    lock(project, "prod")
+
+    assert main(["doctor", *arguments]) == ExitCode.ERROR
+    text = capsys.readouterr().out
+    assert "1 problem" in text
+    assert f"a run that is over (ann@{socket.gethostname()}, process {OVER}, since T)" in text
+    assert "pulumi cancel --stack prod" in text
+
+
+@pytest.mark.parametrize(
+    "changes", [{"pid": 77}, {"hostname": "build-7"}, {"hostname": "build-7", "pid": OVER}]
+)
+def test_a_lock_that_may_be_held_is_a_warning(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, object],
+) -> None:
+    monkeypatch.setattr(machine, "runs_engine", lambda pid: pid == 77)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{project}/state dir?metadata=skip")
+    lock(project, "prod", **changes)
+
+    assert main(["doctor", "prod", "--json"]) == ExitCode.OK
+    assert [verdict for verdict, _ in doctored(capsys)["lock"]] == ["warning"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}'])
+def test_what_is_no_lock_of_this_stack_is_none(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{project}/state dir")
+    lock(project, "other")
+    lock(project, "prod")
+    next((project / "state dir").rglob("prod/0.json")).write_text(text)
+
+    assert main(["doctor", "prod", "--json"]) == ExitCode.OK
+    assert "lock" not in doctored(capsys)

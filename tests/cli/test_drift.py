@@ -345,7 +345,7 @@ def test_state_asks_the_engine_in_the_projects_folder(
     assert "unapplied  sas/cloud_siem_aegis_proc is closed, declared open" in (
         capsys.readouterr().out
     )
-    asked = "stack export --stack prod --non-interactive"
+    asked = "stack export --stack=prod --non-interactive"
     assert (tmp_path / "asked").read_text() == f"{asked} in {tmp_path}\n"
 
 

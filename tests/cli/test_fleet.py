@@ -75,6 +75,38 @@ def fleet(*arguments: str) -> int:
     return main(["fleet", *arguments])
 
 
+# --- names ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["--all", "-h", "--yes", "-"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["validate"],
+        ["fleet", "list"],
+        ["fleet", "list", "--names"],
+        ["fleet", "up", "--yes"],
+        ["drift", "--all"],
+        ["list", "stacks/Pulumi.{}.yaml"],
+        ["drift", "--", "{}"],
+        ["adopt", "--", "{}"],
+        ["fleet", "manifests", "--repository", "x", "--image", "x", "--", "{}"],
+    ],
+    ids=" ".join,
+)
+def test_a_stack_whose_name_would_be_an_option_is_refused_by_every_command(
+    write: Write, engine: Callable[[str], Path], capsys: Out, command: list[str], name: str
+) -> None:
+    """A pipeline hands the names of its matrix to commands: `cloud-siem drift --all` is another."""
+    asked = engine(f"echo '{NEVER_UPDATED}'")
+    write(name)
+
+    assert main([word.format(name) for word in command]) == 1
+    said = "".join(capsys.readouterr())
+    assert "a stack's name must not begin with a hyphen" in said
+    assert not asked.exists() or name not in asked.read_text().split()
+
+
 # --- choosing -------------------------------------------------------------------------------------
 
 

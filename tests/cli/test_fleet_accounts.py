@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alibabacloud_credentials.utils import auth_util
 
 from cloud_siem.cli import main
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.loading import load_files
 from siem_emulator import EmulatorServer, World
+from siem_emulator.worldfile import world_from_mapping
 from tests.conftest import ACCOUNT, MEMBER, OTHER_ACCOUNT
 
 SECOND = "1098765432109876"
@@ -65,6 +67,29 @@ def test_the_stack_files_say_whom_to_ask_and_each_is_asked_once(
     golden("fleet-accounts.txt", out)
     assert siem.counts().actions == {"GetCallerIdentity": 1, "ListRdUsers": 1}
     assert names(project) == ["Pulumi.old.yaml", "Pulumi.staging.yaml"]
+
+
+def test_accounts_with_ids_of_eight_digits_are_listed_written_and_managed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    accounts_of_eight = {"31524094": {"name": "boss"}, "31524095": {"name": "worker"}}
+    world = world_from_mapping(
+        {"accounts": accounts_of_eight, "members": {"31524094": ["31524095"]}}
+    )
+    with EmulatorServer(world) as siem:
+        key = siem.key("31524094")
+        monkeypatch.setattr(auth_util, "environment_access_key_id", key.id)
+        monkeypatch.setattr(auth_util, "environment_access_key_secret", key.secret)
+        monkeypatch.setenv("CLOUD_SIEM_ENDPOINT", siem.url)
+        code = accounts("--administrator", "31524094", "--region", "cn-hangzhou", "--write")
+        assert (code, names(project)) == (
+            ExitCode.OK,
+            ["Pulumi.31524095-cn-hangzhou.yaml"],
+        ), capsys.readouterr()
+
+        assert main(["drift", "31524095-cn-hangzhou", "--fail-on", "drifted"]) == ExitCode.DRIFT
+        siem.switch("actiontrail", "cloud_siem_trail_actiontrail", state="open", account="31524095")
+        assert main(["drift", "31524095-cn-hangzhou", "--fail-on", "drifted"]) == ExitCode.OK
 
 
 def test_for_programs_the_same_is_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +179,7 @@ def test_without_anybody_to_ask_it_says_what_to_say(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--administrator", "12"), "its 16 digits"),
+        (("--administrator", "12"), "its digits, usually 16"),
         (("--region", "cn-shanghai"), "cn-hangzhou"),
         (("--fail-on", "drifted"), "'drifted' is no kind; there are: uncovered, departed"),
         (("--template", "x"), "--template, --role and --name are for --write"),

@@ -50,6 +50,16 @@ _CHANGING = (
     (re.compile(r"\b[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\b"), "<RequestId>"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "<endpoint>"),
 )
+_HEAD = re.compile(r"  (\S+) \((.+)\):")
+_DIAGNOSTIC = re.compile(r"\s*(error|warning|info): (.*)")
+_OF_THE_ENGINE = re.compile(
+    r"(update|preview|refresh|destroy) failed$|an unhandled error occurred: |Resource monitor has "
+)
+_CHECK = re.compile(
+    r"\S+ resource '(?P<name>[^']*)'(: property (?P<property>\S+) value \{.*?\})?"
+    r" has a problem: (?P<words>.*)"
+)
+_EXCEPTION = re.compile(r"(CloudSiemError|Exception calling application): (.*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +97,25 @@ class Result:
         return "\n".join(line.rstrip() for part in parts for line in part.splitlines()) + "\n"
 
     @property
+    def messages(self) -> str:
+        """Our own errors among the diagnostics, one a line: ``resource > property: message``.
+
+        What the engine and its SDK put around them differs from version to version.
+        """
+        messages: list[str] = []
+        resource, ours = "", False
+        for line in self.diagnostics.splitlines():
+            if head := _HEAD.fullmatch(line):
+                resource, ours = "" if head[1] == "pulumi:pulumi:Stack" else head[2], False
+            elif begun := _DIAGNOSTIC.fullmatch(line):
+                ours = begun[1] == "error" and not _OF_THE_ENGINE.match(begun[2])
+                if ours:
+                    messages.append(_own_words(resource, begun[2]))
+            elif ours and line.strip():
+                messages.append(line.strip())
+        return "".join(f"{line}\n" for line in messages)
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many resources were ``created``, are ``unchanged``, are ``to delete`` and so on."""
         _, _, rest = self.text.partition("\nResources:\n")
@@ -101,6 +130,16 @@ class Result:
     def writes(self) -> list[str]:
         """``open sas/x``, ``close waf``; sorted, since the engine runs them side by side."""
         return written(self.calls)
+
+
+def _own_words(resource: str, error: str) -> str:
+    """A message without what the engine or the SDK says before it."""
+    if check := _CHECK.fullmatch(error):
+        path = " > ".join(part for part in (check["name"], check["property"]) if part)
+        return f"{path}: {check['words']}"
+    exception = _EXCEPTION.fullmatch(error)
+    words = exception[2] if exception else error
+    return f"{resource}: {words}" if resource else words
 
 
 def stand_ins(home: Path) -> Path:

@@ -7,7 +7,7 @@ from tests.engine.engine import Engine, Golden
 
 FAULTY = """\
 config:
-  cloud-siem:account: "113091674488000"
+  cloud-siem:account: "1130916744880000x"
   cloud-siem:region: cn-shanghai
   cloud-siem:deliveries:
     sas:
@@ -45,13 +45,13 @@ def test_the_preview_finds_every_fault_at_once(
 
     assert previewed.code == 1
     assert previewed.actions == {"GetCallerIdentity": 1, "ListDelivery": 1}
-    golden("engine/preview-faults.txt", previewed.diagnostics)
+    golden("engine/preview-faults.txt", previewed.messages)
 
     siem.control("grants", key=siem.key().id, actions=["OpenDelivery", "CloseDelivery"])
     denied = engine.preview()
 
     assert denied.code == 1
-    golden("engine/preview-denied.txt", denied.diagnostics)
+    golden("engine/preview-denied.txt", denied.messages)
 
 
 def test_a_faulty_stack_file_is_told_by_line(engine: Engine, golden: Golden) -> None:
@@ -61,13 +61,13 @@ def test_a_faulty_stack_file_is_told_by_line(engine: Engine, golden: Golden) -> 
     previewed = engine.preview()
 
     assert (previewed.code, previewed.calls) == (1, ())
-    golden("engine/stack-file-faults.txt", previewed.diagnostics)
+    golden("engine/stack-file-faults.txt", previewed.messages)
 
     engine.declare({"waf": {"*": "open"}})
     set_wrongly = engine.preview(CLOUD_SIEM_DEADLINE="x")
 
     assert (set_wrongly.code, set_wrongly.calls) == (1, ())
-    golden("engine/setting-faults.txt", set_wrongly.diagnostics)
+    golden("engine/setting-faults.txt", set_wrongly.messages)
 
 
 def test_one_delivery_has_one_resource(engine: Engine, golden: Golden) -> None:
@@ -79,4 +79,4 @@ def test_one_delivery_has_one_resource(engine: Engine, golden: Golden) -> None:
 
     assert previewed.code == 1
     assert previewed.writes == []
-    golden("engine/declared-twice.txt", previewed.diagnostics)
+    golden("engine/declared-twice.txt", previewed.messages)

@@ -215,6 +215,25 @@ def test_ctrl_c_finishes_what_runs_and_says_what_was_not_started(fleet: Fleet) -
     assert "nothing more is started" in err
 
 
+def test_a_program_that_changed_in_a_folder_of_the_project_needs_the_engine(fleet: Fleet) -> None:
+    """What it declares may be another thing now: so the stack is not skipped."""
+    folder = fleet.engine.folder
+    program = (folder / "__main__.py").read_text()
+    fleet.engine.rewrite(f"import parts.notes\n{program}\npulumi.export('x', parts.notes.X)\n")
+    (folder / "parts").mkdir()
+    (folder / "parts" / "notes.py").write_text("X = 1\n")
+    fleet.declare("a", 0, **{PROC: "open"})
+    assert fleet.run("up", "--yes").statuses == {"a": "changed"}
+    assert fleet.run("up", "--yes").statuses == {"a": "skipped"}
+
+    (folder / "parts" / "notes.py").write_text("X = 2\n")
+    ran = fleet.run("up", "--yes")
+
+    assert ran.statuses["a"] != "skipped"
+    assert "program" in ran.stacks["a"]["why"][0]
+    assert fleet.run("up", "--yes").statuses == {"a": "skipped"}
+
+
 def test_a_lock_whose_run_is_over_is_told_and_left(fleet: Fleet) -> None:
     """Only a person can know that nobody holds it; without it the stack is refreshed."""
     fleet.declare("a", 0, **{PROC: "open"})

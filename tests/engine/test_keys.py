@@ -62,7 +62,7 @@ def test_a_key_stays_and_a_new_name_closes_nothing(
     moved = engine.preview()
 
     assert (moved.code, moved.calls) == (1, ())
-    golden("engine/key-changes.txt", moved.diagnostics)
+    golden("engine/key-changes.txt", moved.messages)
 
     engine.declare(both)
     engine.rewrite(program(prefix="new-"))
@@ -148,7 +148,7 @@ def test_with_target_nothing_is_closed_that_the_program_may_declare(
 
     assert refused.code == 1
     assert refused.writes == []
-    golden("engine/targeted-close.txt", refused.diagnostics)
+    golden("engine/targeted-close.txt", refused.messages)
     assert siem.status("waf", ALERT)
 
     alone = engine.up(*old["waf"])

@@ -10,6 +10,7 @@ import pytest
 
 from siem_emulator import EmulatorServer
 from tests.engine.engine import ROOT, Engine, Golden, Result
+from tests.hostile import PIECES, forged_lines, harm_in
 
 FLOW = "cloud_siem_vpc_flow_log"
 PROGRAM = """\
@@ -35,24 +36,24 @@ def on_oldest(tmp_path: Path, pulumi_home: Path, siem: EmulatorServer, oldest: P
 
 def test_each_verb_on_the_newest_sdk(engine: Engine, siem: EmulatorServer, golden: Golden) -> None:
     """From 3.260 on the SDK would show a traceback; ours is one line all the same."""
-    golden("engine/verbs-newest-sdk.txt", failures_of_each_verb(engine, siem))
+    golden("engine/verbs.txt", failures_of_each_verb(engine, siem))
 
 
 def test_each_verb_on_the_oldest_sdk(
     on_oldest: Engine, siem: EmulatorServer, golden: Golden
 ) -> None:
-    """The oldest SDK that the package allows says the same in its own words."""
-    golden("engine/verbs-oldest-sdk.txt", failures_of_each_verb(on_oldest, siem))
+    """The oldest SDK that the package allows shows the same sentences."""
+    golden("engine/verbs.txt", failures_of_each_verb(on_oldest, siem))
 
 
 def failures_of_each_verb(engine: Engine, siem: EmulatorServer) -> str:
-    """One failure after the other on one delivery, as the engine tells them."""
+    """What we say of one failure after the other on one delivery."""
     told = []
 
     def fails(verb: str, run: Callable[[], Result]) -> None:
         failed = run()
         siem.faults.clear()
-        told.append(f"# {verb}\n{failed.diagnostics}")
+        told.append(f"# {verb}\n{failed.messages}")
 
         assert failed.code != 0, failed.text
         assert "Traceback" not in failed.text
@@ -77,3 +78,20 @@ def failures_of_each_verb(engine: Engine, siem: EmulatorServer) -> str:
     fails("delete", engine.destroy)
 
     return "\n".join(told)
+
+
+def test_words_of_an_endpoint_reach_the_engines_output_without_their_commands(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """A hostile endpoint, or a gateway on the way, could drive a terminal or a CI runner."""
+    text = "".join(PIECES)
+    body = {"Code": text, "Message": text, "RequestId": text}
+    siem.fault("bad_shape", action="ListDelivery", status=400, body=body)
+    engine.declare({"vpc": {FLOW: "open"}})
+
+    failed = engine.preview()
+
+    assert failed.code != 0
+    assert "ListDelivery" in failed.text
+    assert harm_in(failed.text) == []
+    assert forged_lines(failed.text) == []

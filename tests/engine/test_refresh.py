@@ -67,7 +67,7 @@ def test_a_refresh_that_cannot_know_changes_nothing(
     assert other.code == 1
     assert other.actions == {"GetCallerIdentity": 1}
     assert recorded(engine) == before
-    golden("engine/refresh-as-another-account.txt", one_of(other.diagnostics))
+    golden("engine/refresh-as-another-account.txt", one_of(other.messages))
 
     engine.be(siem.key())
     siem.fault("empty_product_list")
@@ -76,13 +76,13 @@ def test_a_refresh_that_cannot_know_changes_nothing(
     assert empty.code == 1
     assert empty.actions == {"GetCallerIdentity": 1, "ListDelivery": 1}
     assert recorded(engine) == before
-    golden("engine/refresh-of-nothing.txt", one_of(empty.diagnostics))
+    golden("engine/refresh-of-nothing.txt", one_of(empty.messages))
 
     wrongly_set = engine.refresh(CLOUD_SIEM_DEADLINE="x")
 
     assert (wrongly_set.code, wrongly_set.calls) == (1, ())
     assert recorded(engine) == before
-    golden("engine/refresh-with-a-faulty-setting.txt", one_of(wrongly_set.diagnostics))
+    golden("engine/refresh-with-a-faulty-setting.txt", one_of(wrongly_set.messages))
 
 
 def recorded(engine: Engine) -> dict[str, dict[str, Any]]:
@@ -95,12 +95,10 @@ def recorded(engine: Engine) -> dict[str, dict[str, Any]]:
     }
 
 
-def one_of(diagnostics: str) -> str:
-    """What the first delivery says; each says the same, and how many get to it is a race."""
-    lines = diagnostics.splitlines()
-    heads = [number for number, line in enumerate(lines) if "LogDelivery (" in line]
-    said = {tuple(lines[head + 1 : head + 2]) for head in heads}
+def one_of(messages: str) -> str:
+    """What each delivery says; how many get to it is a race."""
+    distinct = {line.partition(": ")[2] for line in messages.splitlines()}
 
-    assert len(said) == 1
+    assert len(distinct) == 1
 
-    return f"{said.pop()[0].strip()}\n"
+    return f"{distinct.pop()}\n"

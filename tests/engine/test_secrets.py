@@ -262,7 +262,7 @@ def not_reaching_it(scene: Scene) -> None:
         ("a redirect", redirected, "redirected to https://portal.example.com; redirects are"),
         ("a certificate", untrusted, "certificate verify failed"),
         ("a proxy that refuses", tunnelled, "Tunnel connection failed: 407"),
-        ("a proxy that cannot be", broken, "the proxy in HTTPS_PROXY or HTTP_PROXY cannot be used"),
+        ("a proxy that cannot be", broken, "(HTTPS_PROXY): the proxy did not let the call through"),
     ):
         fails(scene, what, run, said)
 

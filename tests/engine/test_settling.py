@@ -24,7 +24,7 @@ def test_what_does_not_settle_in_time_is_named(
     assert late.code == 1
     assert late.writes == ["open cfw/cloud_siem_cfw_flow", "open waf"]
     assert late.actions["ListDelivery"] > 2
-    golden("engine/not-settled.txt", late.diagnostics)
+    golden("engine/not-settled.txt", late.messages)
 
     siem.configure(lag_ms=0)
     settled = engine.up()

@@ -26,7 +26,10 @@ class Machine:
         self.state.parent.mkdir(parents=True)
         self.state.write_text("{}")
         self.program = self.project / "__main__.py"
-        self.program.write_text("import cloud_siem")
+        self.program.write_text("import cloud_siem, parts.logs")
+        self.part = self.project / "parts" / "logs.py"
+        self.part.parent.mkdir()
+        self.part.write_text("STATE = 'open'")
         (self.project / "Pulumi.yaml").write_text("name: cloud-siem")
         self.text = "config: {}"
         self.environ = {
@@ -66,7 +69,7 @@ def test_the_second_run_is_spared_the_export(machine: Machine) -> None:
     assert machine.exports == 1
 
 
-@pytest.mark.parametrize("changed", ["state", "program", "project", "text"])
+@pytest.mark.parametrize("changed", ["state", "program", "project", "folder", "text"])
 def test_whatever_it_went_by_has_changed_the_export_is_taken_again(
     machine: Machine, changed: str
 ) -> None:
@@ -78,6 +81,8 @@ def test_whatever_it_went_by_has_changed_the_export_is_taken_again(
             machine.program.write_text("import cloud_siem  # changed")
         case "project":
             (machine.project / "helpers.py").write_text("")
+        case "folder":
+            machine.part.write_text("STATE = 'closed'")
         case "text":
             machine.text = "config: {a: b}"
 

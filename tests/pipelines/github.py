@@ -128,6 +128,7 @@ class Run:
         return {
             "github": {
                 "event": self.event,
+                "actor": self.event.get("sender", {}).get("login", "somebody"),
                 "repository": "acme/siem",
                 "token": "",
                 "ref": self.ref,

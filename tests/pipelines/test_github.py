@@ -36,12 +36,18 @@ def platform() -> Iterator[FakeGitHub]:
         yield running
 
 
-def pull_request(site: Site, platform: FakeGitHub, *, fork: bool = False) -> Run:
+def pull_request(
+    site: Site, platform: FakeGitHub, *, fork: bool = False, author: str = "x", sender: str = "x"
+) -> Run:
     """The run for the branch ``change``, as the platform would merge it."""
     site.merge("change", into="merged")
     site.git("update-ref", f"refs/pull/{REQUEST}/merge", "merged")
     whose = "somebody/siem" if fork else "acme/siem"
-    event = {"pull_request": {"number": REQUEST, "head": {"repo": {"full_name": whose}}}}
+    head = {"repo": {"full_name": whose}}
+    event = {
+        "pull_request": {"number": REQUEST, "head": head, "user": {"login": author}},
+        "sender": {"login": sender},
+    }
     run = Run(site=site, platform=platform, ref=f"refs/pull/{REQUEST}/merge", event=event)
     run.workflow("preview")
     return run
@@ -103,6 +109,45 @@ def test_a_forks_pull_request_is_validated_alone(site: Site, platform: FakeGitHu
         "comment": "skipped",
     }
     assert platform.texts == before
+
+
+DEPENDABOT = "dependabot[bot]"
+
+
+@pytest.mark.parametrize(
+    ("author", "sender"), [(DEPENDABOT, DEPENDABOT), (DEPENDABOT, "x"), ("x", DEPENDABOT)]
+)
+def test_a_pull_request_of_dependabot_is_validated_alone_and_a_note_says_so(
+    site: Site, platform: FakeGitHub, author: str, sender: str
+) -> None:
+    """It gets no secrets: a preview would be red, and the comment missing, on each of them."""
+    before = platform.texts
+
+    run = pull_request(site, platform, author=author, sender=sender)
+
+    assert {name: one.result for name, one in run.jobs.items()} == {
+        "validate": "success",
+        "preview": "skipped",
+        "comment": "skipped",
+    }
+    assert "::notice title=Not previewed::" in run.jobs["validate"].log
+    assert "Dependabot" in run.jobs["validate"].summary
+    assert platform.texts == before
+
+
+def test_what_waits_in_a_merge_queue_is_validated_alone(site: Site, platform: FakeGitHub) -> None:
+    """The required check is there, as the queue waits for it."""
+    site.merge("change", into="gh-readonly-queue/main/pr-7")
+    ref = "refs/heads/gh-readonly-queue/main/pr-7"
+    run = Run(site=site, platform=platform, ref=ref, event={"merge_group": {"head_ref": ref}})
+    run.workflow("preview")
+
+    assert {name: one.result for name, one in run.jobs.items()} == {
+        "validate": "success",
+        "preview": "skipped",
+        "comment": "skipped",
+    }
+    assert "Not previewed" not in run.jobs["validate"].log
 
 
 def test_a_faulty_stack_file_is_told_at_its_line_and_previewed_by_nobody(

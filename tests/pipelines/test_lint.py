@@ -88,6 +88,16 @@ def test_every_job_says_what_it_may_and_how_long(file: Path) -> None:
         assert "uses" in job or "timeout-minutes" in job, name
 
 
+def test_the_required_check_runs_in_a_merge_queue_too() -> None:
+    """And runs of two queue entries do not cancel one another."""
+    workflow = of(ROOT / "pipelines" / "github" / "preview.yml")
+
+    assert set(workflow[True]) == {"pull_request", "merge_group"}, "YAML takes `on` for true"  # type: ignore[index]
+    assert "validate" in workflow["jobs"]
+    assert "if" not in workflow["jobs"]["validate"]
+    assert "github.ref" in workflow["concurrency"]["group"]
+
+
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_nothing_waits_for_a_comment_or_an_issue(file: Path) -> None:
     """So one that cannot be written hides nothing, and stops nothing."""

@@ -6,11 +6,13 @@ dotenv report of "CI/CD YAML syntax, artifacts:reports"; it has no summaries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from cloud_siem.ci.bodies import fitted
 from cloud_siem.errors import PlatformError
+from cloud_siem.report.writing import write_whole
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes, of all that the steps of a job write; GitHub drops what is longer, whole."""
@@ -47,7 +49,8 @@ def write_dotenv(values: Mapping[str, str], file: Path) -> None:
 
     :raises PlatformError: it cannot be written.
     """
-    _append(file, _lines(values), mode="w")
+    with _explained(file):
+        write_whole(str(file), _lines(values))
 
 
 def _lines(values: Mapping[str, str]) -> str:
@@ -60,9 +63,14 @@ def _named(variable: str, environ: Mapping[str, str]) -> Path:
     return Path(environ[variable])
 
 
-def _append(file: Path, text: str, mode: str = "a") -> None:
+def _append(file: Path, text: str) -> None:
+    with _explained(file), file.open("a", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
+
+
+@contextmanager
+def _explained(file: Path) -> Iterator[None]:
     try:
-        with file.open(mode, encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        yield
     except OSError as error:
         raise PlatformError(f"{file} cannot be written: {error.strerror}") from None

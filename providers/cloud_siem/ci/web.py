@@ -20,10 +20,13 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from cloud_siem.call import first_cause
+from cloud_siem.call import CallFailed
 from cloud_siem.endpoint import Endpoint
 from cloud_siem.errors import PlatformError
+from cloud_siem.jsontext import parsed
 from cloud_siem.pacing import Clock, Deadline, backoff
+from cloud_siem.proxies import proxy_for
+from cloud_siem.transport import equip, failure_of
 from cloud_siem.unrecorded import Unrecorded
 from cloud_siem.version import __version__
 from cloud_siem.wording import Unusable, shown
@@ -99,14 +102,11 @@ class Web(Unrecorded):
         clock: Clock | None = None,
     ) -> None:
         self._name = name
-        self._base, loopback = _base(name, base)
+        self._base, self._endpoint = _base(name, base)
         self._clock = clock or Clock()
         self._session = requests.Session()
         self._session.auth = token
-        # As everywhere in this package; there is no way to have nothing verified.
-        self._session.verify = os.environ.get("SSL_CERT_FILE") or True
-        # Proxies that are set up count, though not for this machine.
-        self._session.trust_env = not loopback
+        equip(self._session, self._endpoint.scheme)
         self._session.headers["User-Agent"] = f"pulumi-cloud-siem/{__version__}"
         self._session.headers.update(headers or {})
 
@@ -157,12 +157,11 @@ class Web(Unrecorded):
             last = attempt == ATTEMPTS
             try:
                 answer = self._once(method, path, purpose, query, body)
-            except requests.exceptions.SSLError as error:
-                raise self._unreached(purpose, f"TLS: {first_cause(error)}") from None
-            except (OSError, HTTPError) as error:
+            except CallFailed as failure:
                 wait = backoff(attempt, self._clock)
-                if last or method == "POST" or wait > deadline.left:
-                    raise self._unreached(purpose, first_cause(error)) from None
+                repeats = failure.may_pass and (method != "POST" or not failure.sent)
+                if last or not repeats or wait > deadline.left:
+                    raise self._unreached(purpose, failure) from None
             else:
                 if answer.status < 300:  # noqa: PLR2004 - HTTP's numbers
                     return answer
@@ -180,22 +179,24 @@ class Web(Unrecorded):
         query: Mapping[str, str] | None,
         body: Mapping[str, object] | None,
     ) -> Answer:
-        with self._session.request(
-            method,
-            f"{self._base}/{path}",
-            params=query,
-            json=body,
-            timeout=_TIMEOUTS,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            content = b""
-            for chunk in response.iter_content(_CHUNK):
-                content += chunk
-                if len(content) > _ANSWER_LIMIT:
-                    raise self._strange(purpose, f"it is larger than {_ANSWER_LIMIT} bytes")
+        """:raises CallFailed: no whole answer came."""
+        proxy = proxy_for(self._endpoint, os.environ)
         try:
-            data = json.loads(content) if content.strip() else None
+            with self._session.request(
+                method,
+                f"{self._base}/{path}",
+                params=query,
+                json=body,
+                timeout=_TIMEOUTS,
+                allow_redirects=False,
+                stream=True,
+                proxies={self._endpoint.scheme: proxy.url} if proxy else {},
+            ) as response:
+                content = self._content(response, purpose)
+        except (OSError, HTTPError) as error:
+            raise failure_of(error, self._endpoint, proxy) from None
+        try:
+            data = parsed(content.decode()) if content.strip() else None
         except (ValueError, RecursionError):
             if response.status_code < 300:  # noqa: PLR2004 - HTTP's number
                 raise self._strange(purpose, "it is no JSON") from None
@@ -206,6 +207,14 @@ class Web(Unrecorded):
             data=data,
             following=response.links.get("next", {}).get("url", ""),
         )
+
+    def _content(self, response: requests.Response, purpose: Purpose) -> bytes:
+        content = b""
+        for chunk in response.iter_content(_CHUNK):
+            content += chunk
+            if len(content) > _ANSWER_LIMIT:
+                raise self._strange(purpose, f"it is larger than {_ANSWER_LIMIT} bytes")
+        return content
 
     def _put_off(self, answer: Answer, attempt: int, *, may_repeat: bool) -> float:
         """Seconds after which the call may be repeated; 0 when that would not help."""
@@ -236,10 +245,12 @@ class Web(Unrecorded):
             why = "what was sent did not suit it"
         return PlatformError(f"{what}: {why}", status=answer.status)
 
-    def _unreached(self, purpose: Purpose, why: str) -> PlatformError:
+    def _unreached(self, purpose: Purpose, failure: CallFailed) -> PlatformError:
+        through = f" through the proxy {failure.proxy}" if failure.proxy else ""
+        remedy = f"To fix it: {failure.remedy}" if failure.remedy else "Run this again later"
         return PlatformError(
-            f"{self._name} could not be asked to {purpose.doing}, at {self._base}: {why}."
-            " Run this again later"
+            f"{self._name} could not be asked to {purpose.doing}, at {self._base}{through}:"
+            f" {failure.message}. {remedy}"
         )
 
     def _strange(self, purpose: Purpose, what: str) -> PlatformError:
@@ -283,8 +294,8 @@ def _said(data: object) -> str:
 _BASE = re.compile(r"(?P<host>https?://[^/]+)(?P<path>(/[A-Za-z0-9._-]+)*)/?", re.IGNORECASE)
 
 
-def _base(name: str, text: str) -> tuple[str, bool]:
-    """The base of the API without a slash at its end, and whether it is on this machine."""
+def _base(name: str, text: str) -> tuple[str, Endpoint]:
+    """The base of the API without a slash at its end, and the endpoint in it."""
     found = _BASE.fullmatch(text)
     try:
         endpoint = Endpoint.parse(found["host"] if found else "")
@@ -293,4 +304,4 @@ def _base(name: str, text: str) -> tuple[str, bool]:
             f"the address of {name}'s API cannot be used: {error}"
             " (write https://host, with the path of the API)"
         ) from None
-    return f"{endpoint.url}{found['path'] if found else ''}", endpoint.loopback
+    return f"{endpoint.url}{found['path'] if found else ''}", endpoint

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from cloud_siem.catalog import did_you_mean
 from cloud_siem.cli.commands import Command, add_commands
 from cloud_siem.cli.exitcodes import ExitCode
+from cloud_siem.cli.streams import harmless_output
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.version import __version__
 
@@ -83,6 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A letter that the terminal's encoding lacks is shown by its number, as on stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
+    with harmless_output():
+        return _exit_code(argv)
+
+
+def _exit_code(argv: Sequence[str] | None) -> int:
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

@@ -23,8 +23,8 @@ from cloud_siem.cli.writing import write_new, write_over
 from cloud_siem.codes import Code
 from cloud_siem.errors import CloudSiemError, RefusedError
 from cloud_siem.keys import ACCOUNT, KINDS, MEMBER, REGION, VIEW
-from cloud_siem.loading import load_files, load_stack_file
-from cloud_siem.model import State
+from cloud_siem.loading import explain_name, load_files, load_stack_file
+from cloud_siem.model import REGION_RULE, State
 from cloud_siem.origin import Origin, commit_of
 from cloud_siem.project import others_of
 from cloud_siem.session import Session
@@ -44,10 +44,14 @@ _REACH = ("endpoint", "stsEndpoint", "profile", "roleArn", "roleExternalId", "ot
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stack", metavar="STACK", help="the name of a stack, or its file")
-    parser.add_argument("--account", metavar="A", help="whose credentials are used, 16 digits")
-    parser.add_argument("--region", metavar="R", help="the management center, e.g. cn-hangzhou")
+    parser.add_argument(
+        "--account",
+        metavar="A",
+        help="the id of the account whose credentials, or whose role, are used",
+    )
+    parser.add_argument("--region", metavar="R", help=REGION_RULE)
     parser.add_argument("--view", metavar="V", help="account (the default) or enterprise")
-    parser.add_argument("--member", metavar="M", help="the member that is looked at, 16 digits")
+    parser.add_argument("--member", metavar="M", help="the id of the member account")
     parser.add_argument(
         "--include-closed", action="store_true", help="declare closed what is closed, too"
     )
@@ -76,8 +80,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     name, path = place_of(args.stack)
     if not name:
-        message = f"{path} is not the name of a stack file; the engine reads Pulumi.<stack>.yaml"
-        raise CloudSiemError(message)
+        message, hint = explain_name(path)
+        raise CloudSiemError(f"{path}: {message} ({hint})")
     given = {key: getattr(args, word) for word, key in _WHOSE.items() if getattr(args, word)}
     config = _set(args.set)
     before = _before(path)

@@ -18,6 +18,7 @@ from cloud_siem.ci import bodies, comments, issues, outputs, results
 from cloud_siem.ci.environment import github_page
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.errors import CloudSiemError
+from cloud_siem.wording import printable
 
 if TYPE_CHECKING:
     from cloud_siem.ci.forge import Forge
@@ -142,7 +143,9 @@ def _issue(args: argparse.Namespace) -> None:
         except CloudSiemError as error:
             failed.append(str(error))
             continue
-        print(f"{forge.name}: {action.sentence(done=True)}{f' ({where})' if where else ''}")
+        print(
+            f"{forge.name}: {action.sentence(done=True)}{f' ({printable(where)})' if where else ''}"
+        )
     if not actions:
         print(f"{forge.name}: no issue needs a change")
     if failed:

@@ -32,7 +32,7 @@ from cloud_siem.reach import Reached, reach
 from cloud_siem.settings import BY_CONFIG_KEY, Settings
 from cloud_siem.stack import Stack, build_stack
 from cloud_siem.stackfile import StackFile, read_stack_file
-from cloud_siem.wording import counted
+from cloud_siem.wording import counted, printable
 
 T = TypeVar("T")
 
@@ -89,10 +89,17 @@ class _Visit:
         folder = self._project.folder
         return doctor.check_backend(stack, *machine.stacks(self._engine, folder, self.environ))
 
+    def _locks(self, stack: str) -> Iterator[Check]:
+        if self._engine is not None and not self._project.failure:
+            yield from doctor.check_locks(
+                machine.locks(self._engine, self._project, self.environ, stack=stack)
+            )
+
     # --- the stack --------------------------------------------------------------------------------
 
     def no_stack(self) -> Iterator[Check]:
         yield self._backend("")
+        yield from self._locks("")
         try:
             overridden = Settings.read({}, self.environ).overridden
         except StackError as error:
@@ -110,6 +117,7 @@ class _Visit:
             yield untried("cloud", "the stack's account is not known")
             return
         yield self._backend(stack_of(file))
+        yield from self._locks(stack_of(file))
         yield from doctor.check_passphrase(_text(file), self.environ)
         read = read_stack_file(file)
         reasons: tuple[Reason, ...] = ()
@@ -200,9 +208,9 @@ def _as_text(checks: Sequence[Check]) -> str:
     width = max(len(one.name) for one in checks)
     lines = []
     for one in checks:
-        lines.append(f"{one.verdict.value:<8} {one.name:<{width}}  {one.said}")
+        lines.append(f"{one.verdict.value:<8} {one.name:<{width}}  {printable(one.said)}")
         if one.remedy:
-            lines.append(f"{'':<8} {'':<{width}}  -> {one.remedy}")
+            lines.append(f"{'':<8} {'':<{width}}  -> {printable(one.remedy)}")
     found = Counter(one.verdict for one in checks)
     problems = counted(found[Verdict.PROBLEM], "problem")
     return "\n".join([*lines, "", f"{problems}, {counted(found[Verdict.WARNING], 'warning')}"])

@@ -37,7 +37,7 @@ from cloud_siem.fleet.accounts import (
 )
 from cloud_siem.keys import DIGITS, REGIONS
 from cloud_siem.loading import load_files
-from cloud_siem.model import Perspective, Region
+from cloud_siem.model import REGION_RULE, Perspective, Region
 from cloud_siem.origin import Origin, commit_of
 from cloud_siem.session import Session
 from cloud_siem.settings import Settings
@@ -50,14 +50,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--administrator",
         type=_account,
         metavar="A",
-        help="the account whose members are asked for, 16 digits; without it those that the stack"
-        " files of members name",
+        help="the id of the account whose members are listed (default: those that the stack files"
+        " of members name)",
     )
     parser.add_argument(
         "--region",
         type=_region,
         metavar="R",
-        help="the management center, e.g. cn-hangzhou; without it all that the stack files name",
+        help=f"{REGION_RULE} (default: those that the stack files name)",
     )
     parser.add_argument(
         "--write", action="store_true", help="make a stack file for each member that has none"

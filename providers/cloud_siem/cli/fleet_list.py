@@ -46,7 +46,7 @@ def _text(found: Chosen) -> str:
     widths = [max(len(one[at]) for one in rows) for at in range(len(_HEADER))]
     lines = ["  ".join(map(str.ljust, one, widths)).rstrip() for one in rows]
     faults = [
-        f"error  {name}: {printable(error)}"
+        f"error  {printable(name)}: {printable(error)}"
         for name, all_ in found.faults.items()
         for error in all_
     ]
@@ -58,7 +58,7 @@ def _row(stack: Stack) -> Sequence[str]:
     member = f" of {seen.member}" if seen.member else ""
     tags = ", ".join(f"{key}={value}" for key, value in sorted(stack.tags.items()))
     return (
-        stack.name,
+        printable(stack.name),
         seen.account,
         seen.region.value,
         f"{seen.view.value}{member}",

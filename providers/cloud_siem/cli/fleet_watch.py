@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cloud_siem.cli.streams import unfiltered
 from cloud_siem.fleet.fleets import Watch
 from cloud_siem.fleet.formats.as_text import HEADER, row
 from cloud_siem.fleet.tasks import Result, Status
@@ -31,7 +32,9 @@ def watching() -> Iterator[Watch]:
         return
     from rich.console import Console  # noqa: PLC0415
 
-    with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+    with Live(
+        console=Console(file=unfiltered(sys.stderr)), refresh_per_second=4, transient=True
+    ) as live:
         yield Table(live)
 
 
@@ -80,6 +83,7 @@ class Table:
 
     def _show(self) -> None:
         from rich.table import Table as Grid  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415 - a plain str may be rich's own markup
 
         done = self._counts.total()
         counts = ", ".join(f"{count} {one.value}" for one, count in self._counts.items())
@@ -87,5 +91,5 @@ class Table:
         for at, name in enumerate(HEADER):
             grid.add_column(name, justify="left" if at < 2 else "right")  # noqa: PLR2004
         for one in self._last:
-            grid.add_row(*row(one), style=_STYLES.get(one.status))
+            grid.add_row(*map(Text, row(one)), style=_STYLES.get(one.status))
         self._live.update(grid)

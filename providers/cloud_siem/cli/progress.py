@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from cloud_siem.cli.streams import unfiltered
+
 T = TypeVar("T")
 
 MANY = 10
@@ -23,5 +25,5 @@ def shown(items: Iterable[T], total: int, title: str) -> Iterator[T]:
     except ModuleNotFoundError:
         yield from items
         return
-    console = Console(stderr=True)
+    console = Console(file=unfiltered(sys.stderr))
     yield from track(items, total=total, description=title, console=console, transient=True)

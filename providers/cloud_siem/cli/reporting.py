@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from cloud_siem.cli.streams import unfiltered
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.report.writing import DRIFT, FORMATS, STDOUT, Target, write_report, writer
 
@@ -59,7 +60,10 @@ def written(
             whole = False
             print(error, file=sys.stderr)
     to_stdout = next((one.format for one in targets if one.file == STDOUT), "")
-    print(writer(to_stdout, package)(report) if to_stdout else text(), end="")
+    if to_stdout:
+        print(writer(to_stdout, package)(report), end="")
+    else:  # in color on a terminal
+        print(text(), end="", file=unfiltered(sys.stdout) if sys.stdout.isatty() else None)
     return whole
 
 

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from cloud_siem.report.writing import write_text
 from cloud_siem.review import Change, Effect, Review, review_plan
 from cloud_siem.session import Session
 from cloud_siem.settings import Settings
-from cloud_siem.wording import counted
+from cloud_siem.wording import counted, printable
 
 _STDIN = "-"
 _CLOSES, _REFUSED = "closes", "refused"
@@ -147,17 +146,22 @@ def _dark(review: Review) -> str:
 
 
 def _text(review: Review, stack: str) -> str:
-    lines = [f"{stack}: {_headline(review)}" if stack else _headline(review)]
-    lines += [f"  {line}" for change in review.changes for line in _lines(change)]
-    lines += [one for one in (_dark(review), _verdict(review), review.failure) if one]
+    lines = [f"{printable(stack)}: {_headline(review)}" if stack else _headline(review)]
+    lines += [f"  {_line(change)}" for change in review.changes]
+    lines += [_hanging(one) for one in (_dark(review), _verdict(review), review.failure) if one]
     if undo := _undo(review):
         lines += [_UNDO, *(f"  {line}" for line in undo)]
     return "\n".join(lines)
 
 
-def _lines(change: Change) -> Iterator[str]:
+def _hanging(text: str) -> str:
+    """Lines of a diagnostic: those after the first cannot be taken for lines of the review."""
+    return "\n    ".join(printable(line) for line in text.splitlines())
+
+
+def _line(change: Change) -> str:
     adopted = " (open before this stack had it)" if change.adopted else ""
-    yield f"{change.sentence}{adopted}"
+    return printable(f"{change.sentence}{adopted}")
 
 
 def _verdict(review: Review) -> str:

@@ -12,6 +12,7 @@ from cloud_siem.errors import CloudSiemError
 from cloud_siem.other_stacks import may_concern
 from cloud_siem.project import Project, identity_of, label_of, others_of, stack_of
 from cloud_siem.stack import Stack
+from cloud_siem.wording import printable
 
 WHICH = "stacks/Pulumi.*.yaml"
 """How help texts name the stack files of a project like ours."""
@@ -56,7 +57,7 @@ def file_of(stack: str) -> str:
     path = project.stack_file(stack)
     if path.is_file():
         return str(path)
-    known = [label_of(file) for file in all_files()]
+    known = [printable(label_of(file)) for file in all_files()]
     hint = did_you_mean(stack, known) or f"there are: {', '.join(known)}"
     raise CloudSiemError(f"there is no stack {stack} ({path}); {hint}")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.stackfiles import WHICH, all_files
+from cloud_siem.cli.streams import unfiltered
 from cloud_siem.errors import Reason
 from cloud_siem.loading import load_files
 from cloud_siem.wording import counted
@@ -61,7 +62,9 @@ def validate(files: list[str], environ: Mapping[str, str], form: str = "text") -
         print(checked.summary(reasons))
     else:
         text = _WRITERS[form](reasons, checked, environ)
-        print(text, end="\n" if text else "")
+        # The annotations of a workflow are commands.
+        out = unfiltered(sys.stdout) if form == "github" else sys.stdout
+        print(text, end="\n" if text else "", file=out)
         print(checked.summary(reasons), file=sys.stderr)
     return ExitCode.ERROR if reasons else ExitCode.OK
 

@@ -177,7 +177,7 @@ PLACEHOLDERS: Mapping[str, str] = {
     "account": "the member's id",
     "name": "the member's name, without what could be more than a name to a YAML reader",
     "administrator": "the id of the account that administers it",
-    "region": "the management center",
+    "region": "the region of the data management center",
 }
 """What a template and ``--name`` may hold, in braces."""
 DEFAULT_NAME = "{account}-{region}"

@@ -27,7 +27,7 @@ from cloud_siem.fleet.executing import Workers, moved, run_with
 from cloud_siem.fleet.running import run
 from cloud_siem.fleet.sessions import Sessions
 from cloud_siem.fleet.tasks import Result, Task
-from cloud_siem.wording import counted
+from cloud_siem.wording import counted, printable
 
 CONNECT_S = 10
 """Seconds; a scheduler that is there answers in one."""
@@ -71,15 +71,23 @@ def _connected(address: str) -> Iterator[Any]:
     try:
         # Before there is a client: one that cannot connect complains for as long as it lives.
         kind = asyncio.run(asyncio.wait_for(_kind(dask, address), CONNECT_S))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         # Of a connection that was not made there is no more to say than that.
-        why = f" ({error})" if isinstance(error, ValueError) else ""
+        why = "" if isinstance(error, OSError) else f" ({printable(str(error))})"
         raise CloudSiemError(
             f"no Dask scheduler answers at {address} within {CONNECT_S} s{why}. Nothing was"
             " started. Check the address, and that the cluster runs."
         ) from None
+    except Exception as error:  # noqa: BLE001 - Dask takes any bytes for its own, as lengths of more
+        raise CloudSiemError(
+            f"what answers at {address} is not a Dask scheduler: it does not speak Dask's protocol"
+            f" ({type(error).__name__}). Nothing was started. Check the port: a scheduler has 8786"
+            " unless it was told otherwise, and 8787 is that of its web page."
+        ) from None
     if kind != "Scheduler":
-        raise CloudSiemError(f"at {address} is no Dask scheduler but a {kind}; nothing was started")
+        raise CloudSiemError(
+            f"at {address} is no Dask scheduler but a {printable(kind)}; nothing was started"
+        )
     client = dask.Client(address, timeout=CONNECT_S, set_as_default=False, name="cloud-siem")
     try:
         yield client

@@ -113,7 +113,10 @@ class Engine:
 
     def refresh(self) -> bool:
         """Whether the record changed."""
-        done = self._stack.refresh(color="never", show_secrets=False, suppress_progress=True)
+        self._seen = _Seen()
+        done = self._stack.refresh(
+            on_event=self._seen, color="never", show_secrets=False, suppress_progress=True
+        )
         return _changes(done.summary.resource_changes)
 
 
@@ -135,7 +138,7 @@ class _Workspace(automation.LocalWorkspace):
 
     def create_stack(self, stack_name: str) -> None:
         self.pulumi_command.run(
-            ["stack", "init", stack_name, "--no-select"], self.work_dir, self.env_vars
+            ["stack", "init", "--no-select", "--", stack_name], self.work_dir, self.env_vars
         )
 
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from cloud_siem import tally
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task
+from cloud_siem.machine import runs_engine
 from cloud_siem.other_stacks import SENT_ACCOUNTS
 from cloud_siem.pacing import Clock, Deadline, backoff
 from cloud_siem.project import Project
@@ -86,6 +87,7 @@ def _project(task: Task) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="cloud-siem-") as made:
         folder = Path(made)
         for name, text in task.project.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
         _write_stack_files(task, Project.find(folder))
         (folder / ".venv").symlink_to(sys.prefix)
@@ -236,21 +238,12 @@ class _Run:
             " and this again"
         )
         whose = f"{held['who']}, process {held['pid']}, since {held['at']}"
-        if held["who"].rpartition("@")[2] == socket.gethostname() and not _runs(int(held["pid"])):
+        if held["who"].rpartition("@")[2] == socket.gethostname() and not runs_engine(
+            int(held["pid"])
+        ):
             return f"the stack is locked by a run that is over ({whose}): {way_out}"
         if self.task.again:
             return (
                 f"the stack is locked, as it seems by the worker that was lost ({whose}): {way_out}"
             )
         return ""
-
-
-def _runs(pid: int) -> bool:
-    """Whether a process of this machine is the engine, and not one that is over."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    name, _, rest = text.partition("(")[2].rpartition(") ")
-    # A process that is over keeps its name until somebody has waited for it: a zombie (proc(5)).
-    return name == _PROGRAM and not rest.startswith(("Z", "X"))
