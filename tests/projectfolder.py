@@ -28,6 +28,7 @@ class ProjectFolder:
 
     @cached_property
     def _stacks(self) -> Path:
+        assert self.path != Path("/"), "a project in the root would be found by every other test"
         stacks = self.path / "stacks"
         stacks.mkdir(parents=True, exist_ok=True)
         project = self.path / "Pulumi.yaml"

@@ -126,7 +126,7 @@ async def _api(
         await asyncio.sleep(half_s)
     answer = await _answer(service, arrival)
     if answer.collateral and answer.collateral.delay:
-        task = asyncio.create_task(_close_later(service, answer.collateral))
+        task = asyncio.create_task(_close_later(service, answer.collateral, service.resets))
         later.add(task)
         task.add_done_callback(later.discard)
     if half_s:
@@ -145,8 +145,8 @@ async def _meet(meeting: Meeting, *, seconds: float) -> None:
     meeting.leave()
 
 
-async def _close_later(service: Service, collateral: Collateral) -> None:
-    resets = service.resets
+async def _close_later(service: Service, collateral: Collateral, resets: int) -> None:
+    """Close what closes with a call, unless the emulator was reset after that many resets."""
     await asyncio.sleep(collateral.delay)
     if service.resets == resets and service.close_collateral(collateral):
         with contextlib.suppress(
