@@ -21,8 +21,10 @@ every part of a journey is a journey.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
+from enum import Enum
 from random import Random
 from typing import Any, Protocol, Self
 
@@ -336,23 +338,27 @@ class _File:
 # --- travelling -----------------------------------------------------------------------------------
 
 
-def travel(events: Iterable[Event], siem: EmulatorServer, lives: Sequence[Life]) -> None:
+def travel(
+    events: Iterable[Event], siem: EmulatorServer, lives: Sequence[Life], count: Counter[str]
+) -> None:
     """Take a journey, and check every run.
 
     Args:
         events: The journey.
         siem: A fresh emulator of the small world.
         lives: Fresh stacks on it, as many as the journey may name.
+        count: Gets the numbers of runs, and of what they did.
 
     Raises:
         ViolationError: Something that must hold did not.
     """
-    _Journey(siem, lives).take(events)
+    _Journey(siem, lives, count).take(events)
 
 
 class _Journey:
-    def __init__(self, siem: EmulatorServer, lives: Sequence[Life]) -> None:
+    def __init__(self, siem: EmulatorServer, lives: Sequence[Life], count: Counter[str]) -> None:
         self._siem = siem
+        self._count = count
         self._lives = lives
         self._files = [_File() for _ in lives]
         self._others: set[int] = set()
@@ -481,7 +487,12 @@ class _Journey:
         calls = self._siem.calls.all(since=since)
         own = [call for call in calls if call.seq not in self._others]
         self._others |= {call.seq for call in own}
-        self._check(run, outcome, closed_by(calls, own, opened), rows, limit)
+        closed = closed_by(calls, own, opened)
+        self._count["runs"] += 1
+        self._count["logs closed"] += len(closed)
+        self._count["runs that failed or were refused"] += not outcome.ok
+        self._count["runs struck by a fault"] += any(call.fault for call in own)
+        self._check(run, outcome, closed, rows, limit)
         return outcome
 
     def _meanwhile(self, run: RunStack) -> Callable[[], object] | None:
@@ -762,3 +773,20 @@ def _simpler_choices(choice: Choice) -> list[Choice]:
             changes = {each.name: value[1:]}
             simpler.append(replace(choice, **changes))
     return simpler
+
+
+def source(value: object) -> str:
+    """Events as Python code, to be kept as a test; fields that have their default are left out."""
+    if isinstance(value, Enum):
+        return f"{type(value).__name__}.{value.name}"
+    if is_dataclass(value):
+        given = [each for each in fields(value) if getattr(value, each.name) != _default_of(each)]
+        parts = (f"{each.name}={source(getattr(value, each.name))}" for each in given)
+        return f"{type(value).__name__}({', '.join(parts)})"
+    if isinstance(value, frozenset):
+        return f"frozenset({sorted(value)!r})"
+    return repr(value)
+
+
+def _default_of(each: Field[Any]) -> object:
+    return each.default if each.default_factory is MISSING else each.default_factory()
