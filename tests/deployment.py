@@ -498,6 +498,8 @@ class _Registration:
         self._deployment.operated(urn)
         included = self._included(urn, ())
         if urn in self._records.components:
+            if included and urn in self._flags.replaces:
+                self._run.steps.append(("replace", urn.name))
             return
         if not included:
             self._skipped.add(urn)

@@ -20,7 +20,7 @@ from tests.journeys import NAMES, Event, Order, Row, travel
 from tests.projectfolder import ProjectFolder
 from tests.resources import Bag, Config, Urn
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 """With a run that may wait for ever."""
 PARENT = "box:index:Box"
 """The only one that the sequences have."""
