@@ -21,6 +21,8 @@ CAMPAIGNS = (
     sequences.HARNESS,
     sequences.FORGETTING,
     sequences.ENGINE,
+    sequences.FLAGS,
+    sequences.FLAGS_ON_ENGINE,
     kill.CAMPAIGN,
     soak.CAMPAIGN,
     *fuzz.CAMPAIGNS,

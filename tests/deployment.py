@@ -94,6 +94,7 @@ class Running:
     def __post_init__(self) -> None:
         self.stopped = False
         self._writes = 0
+        self._checkpoints = 0
         self._lock = threading.RLock()
         self._threads: ThreadPoolExecutor | None = None
         self._begun: list[Future[None]] = []
@@ -185,22 +186,35 @@ class Running:
             return self._write(verb, urn, *bags)
         return self._call(verb, urn, *bags)
 
-    def _write(self, verb: str, urn: Urn, *bags: object) -> Any:
+    def checkpoint(self) -> None:
+        """Count a step that has changed what is recorded."""
+        with self._lock:
+            self._checkpoints += 1
+
+    def begin(self) -> bool:
+        """Begin a step that changes something; returns whether its record gets lost.
+
+        :raises Stop: the run is over, or is interrupted here.
+        """
         with self._lock:
             self.go_on()
+            if not self.interrupt or self._checkpoints < self.interrupt.after:
+                return False
+            self.end()
+            self.fail("the run was interrupted")
+            if not self.interrupt.lost:
+                raise Stop
+            return True
+
+    def _write(self, verb: str, urn: Urn, *bags: object) -> Any:
+        lost = self.begin()
+        with self._lock:
             self._writes += 1
-            number, limit = self._writes, self.interrupt
-            over = limit is not None and number > limit.after
-            if over:
-                self.end()
+            number = self._writes
         if self.meanwhile and number == self.meanwhile.before:
             self.meanwhile.do()
-        if over and not (limit and limit.lost):
-            self.fail("the run was interrupted")
-            raise Stop
         answer = self._call(verb, urn, *bags)
-        if over:
-            self.fail("the run was interrupted")
+        if lost:
             raise Stop
         return answer
 
@@ -300,6 +314,7 @@ class Deployment:
     def record(self, urn: Urn, record: Recorded) -> None:
         with self._lock:
             self.records.resources[urn] = record
+            self.run.checkpoint()
             self._assert_whole(urn)
 
     def condemn(self, urn: Urn, record: Recorded) -> None:
@@ -309,6 +324,7 @@ class Deployment:
     def forget(self, urn: Urn, record: Recorded) -> None:
         with self._lock:
             self._replace(urn, record, None)
+            self.run.checkpoint()
             self._assert_whole(urn)
 
     def _replace(self, urn: Urn, old: Recorded, new: Recorded | None) -> None:
@@ -482,6 +498,8 @@ class _Registration:
         self._deployment.operated(urn)
         included = self._included(urn, ())
         if urn in self._records.components:
+            if included and urn in self._flags.replaces:
+                self._run.steps.append(("replace", urn.name))
             return
         if not included:
             self._skipped.add(urn)
@@ -585,7 +603,7 @@ class _Registration:
             return self._replacement(urn, old, new, bag, replaced=replaced)
         if changes:
             return [partial(self._update, urn, old, new)]
-        return [partial(self._same, urn, new)]
+        return [partial(self._same, urn, old, new)]
 
     def _diff(self, urn: Urn, old: Recorded, new: Recorded) -> bool:
         try:
@@ -659,8 +677,11 @@ class _Registration:
 
     # --- steps -----------------------------------------------------------------------------------
 
-    def _same(self, urn: Urn, new: Recorded) -> None:
-        self._deployment.record(urn, new)
+    def _same(self, urn: Urn, old: Recorded, new: Recorded) -> None:
+        if new != old:
+            if self._run.begin():
+                raise Stop
+            self._deployment.record(urn, new)
         self._outputs[urn] = new.outputs
 
     def _create(self, urn: Urn, new: Recorded, condemned: Recorded | None = None) -> None:

@@ -12,7 +12,8 @@ d. It closed nothing that a stack file of the project declares open. For a destr
    file does not count.
 e. If it closed anything, a log of the account is open at its end, unless that was allowed.
 f. At the end of the journey plain updates of all stacks reach what the files declare, or are
-   refused with a code.
+   refused with a code. After an update that was not refused another one does nothing.
+g. No run fails with a traceback.
 
 What was closed and what is open is worked out from the emulator's log of calls and from its state.
 An event that cannot happen, such as the removal of an entry from an empty file, is passed over; so
@@ -22,8 +23,10 @@ every part of a journey is a journey.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
+from enum import Enum
 from random import Random
 from typing import Any, Protocol, Self
 
@@ -334,23 +337,27 @@ class _File:
 # --- travelling -----------------------------------------------------------------------------------
 
 
-def travel(events: Iterable[Event], siem: EmulatorServer, lives: Sequence[Life]) -> None:
+def travel(
+    events: Iterable[Event], siem: EmulatorServer, lives: Sequence[Life], count: Counter[str]
+) -> None:
     """Take a journey, and check every run.
 
     Args:
         events: The journey.
         siem: A fresh emulator of the small world.
         lives: Fresh stacks on it, as many as the journey may name.
+        count: Gets the numbers of runs, and of what they did.
 
     Raises:
         ViolationError: Something that must hold did not.
     """
-    _Journey(siem, lives).take(events)
+    _Journey(siem, lives, count).take(events)
 
 
 class _Journey:
-    def __init__(self, siem: EmulatorServer, lives: Sequence[Life]) -> None:
+    def __init__(self, siem: EmulatorServer, lives: Sequence[Life], count: Counter[str]) -> None:
         self._siem = siem
+        self._count = count
         self._lives = lives
         self._files = [_File() for _ in lives]
         self._others: set[int] = set()
@@ -483,7 +490,12 @@ class _Journey:
         calls = self._siem.calls.all(since=since)
         own = [call for call in calls if call.seq not in self._others]
         self._others |= {call.seq for call in own}
-        self._check(run, outcome, closed_by(calls, own, opened), rows, limit)
+        closed = closed_by(calls, own, opened)
+        self._count["runs"] += 1
+        self._count["logs closed"] += len(closed)
+        self._count["runs that failed or were refused"] += not outcome.ok
+        self._count["runs struck by a fault"] += any(call.fault for call in own)
+        self._check(run, outcome, closed, rows, limit)
         return outcome
 
     def _meanwhile(self, run: RunStack) -> Callable[[], object] | None:
@@ -501,26 +513,16 @@ class _Journey:
         limit: int,
     ) -> None:
         about = f"{run.command} of {NAMES[run.stack]}"
-        for place, call in closed:
-            lines = [line.text for line in outcome.lines if line.time <= call.time]
-            named = run.words.places.union(*map(named_closing, lines))
-            if place not in named:
-                raise ViolationError(
-                    "a", f"{about} closed {place}, which it had not named: {outcome.text}"
-                )
         places = {place for place, _ in closed}
+        self._check_named(run, outcome, closed, about)
         if len(closed) > limit:
             raise ViolationError("b", f"{about} closed {len(closed)} logs; its limit is {limit}")
         protected = {place for row in rows if row.protected and row.open for place in row.places}
-        if places & protected:
-            raise ViolationError(
-                "c", f"{about} closed what is protected: {sorted(places & protected)}"
-            )
+        if names := sorted(places & protected):
+            raise ViolationError("c", f"{about} closed what is protected: {names}")
         for number, file in enumerate(self._files):
-            if number == run.stack and run.command == "destroy":
-                continue
-            if places & file.open:
-                names = sorted(places & file.open)
+            own = number == run.stack and run.command == "destroy"
+            if not own and (names := sorted(places & file.open)):
                 raise ViolationError(
                     "d", f"{about} closed what {NAMES[number]} declares open: {names}"
                 )
@@ -528,6 +530,21 @@ class _Journey:
             raise ViolationError("e", f"{about} closed {sorted(places)}, and no log is open")
         if "Traceback" in outcome.text or "fault of pulumi-cloud-siem" in outcome.text:
             raise ViolationError("g", f"{about} failed without an explanation: {outcome.text}")
+
+    def _check_named(
+        self,
+        run: RunStack,
+        outcome: Outcome,
+        closed: list[tuple[Place, Received]],
+        about: str,
+    ) -> None:
+        for place, call in closed:
+            lines = [line.text for line in outcome.lines if line.time <= call.time]
+            named = run.words.places.union(*map(named_closing, lines))
+            if place not in named or run.command in ("preview", "refresh"):
+                raise ViolationError(
+                    "a", f"{about} closed {place}, which it had not named: {outcome.text}"
+                )
 
     def _limit(self, run: RunStack) -> int:
         config = self._files[run.stack].config
@@ -764,3 +781,20 @@ def _simpler_choices(choice: Choice) -> list[Choice]:
             changes = {each.name: value[1:]}
             simpler.append(replace(choice, **changes))
     return simpler
+
+
+def source(value: object) -> str:
+    """Events as Python code, to be kept as a test; fields that have their default are left out."""
+    if isinstance(value, Enum):
+        return f"{type(value).__name__}.{value.name}"
+    if is_dataclass(value):
+        given = [each for each in fields(value) if getattr(value, each.name) != _default_of(each)]
+        parts = (f"{each.name}={source(getattr(value, each.name))}" for each in given)
+        return f"{type(value).__name__}({', '.join(parts)})"
+    if isinstance(value, frozenset):
+        return f"frozenset({sorted(value)!r})"
+    return repr(value)
+
+
+def _default_of(each: Field[Any]) -> object:
+    return each.default if each.default_factory is MISSING else each.default_factory()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from tests.journeys import NAMES, Event, Order, Row, travel
 from tests.projectfolder import ProjectFolder
 from tests.resources import Bag, Config, Urn
 
+PATIENCE_S = 120
+"""With a run that may wait for ever."""
 PARENT = "box:index:Box"
 """The only one that the sequences have."""
 
@@ -68,14 +72,7 @@ class OnEngine:
     def up(self, wanted: Program, *, refresh: bool) -> Outcome:
         engine = self._engine
         engine.rewrite(program(prefix=wanted.prefix, parent=wanted.parent))
-        deliveries: dict[str, dict[str, Any]] = {}
-        for one in wanted.deliveries:
-            deliveries.setdefault(one.key.product, {})[one.key.log or "*"] = {
-                "state": one.state.value,
-                "protect": one.protect,
-                "onRemove": one.on_remove.value,
-            }
-        engine.declare(deliveries)
+        engine.declare(entries_of(wanted))
         done = engine.up(*["--refresh"][: int(refresh)])
 
         return Outcome(
@@ -185,13 +182,139 @@ class StackInHarness:
         self._harness.move_records([urn], to._harness)
 
 
+class StackOnEngine:
+    """One stack of a journey on the real engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        engine.file.unlink()  # a stack without deliveries has none in a journey
+
+    def declare(self, program: Program, config: Config) -> None:
+        self._engine.declare(
+            entries_of(program),
+            **{key.removeprefix("cloud-siem:"): value for key, value in config.items()},
+        )
+
+    def remove_file(self) -> None:
+        self._engine.file.unlink()
+
+    def run(self, order: Order) -> journeys.Outcome:
+        engine, wanted = self._engine, order.program
+        engine.rewrite(program(prefix=wanted.prefix, parent=wanted.parent))
+        words = order.flags.arguments(engine.stack)
+        words += ["--refresh"] if order.refresh else []
+        if order.command != "preview":
+            words += ["--yes"] if order.preview else ["--yes", "--skip-preview"]
+        environ = dict(order.environ)
+        if order.interrupt:
+            moment = "after" if order.interrupt.lost else "before"
+            environ["TRACE_INTERRUPT"] = f"KILL {moment} {order.interrupt.after + 1}"
+        try:
+            done = engine.run(order.command, *words, **environ)
+        except subprocess.TimeoutExpired:
+            engine.end_leftovers()
+            return journeys.Outcome(ok=False, text="it waits for ever", lines=(), changed=True)
+        if done.code < 0 or "panic" in done.text:
+            engine.end_leftovers()
+        return journeys.Outcome(
+            ok=done.code == 0,
+            text=done.text,
+            lines=done.printed,
+            changed=not done.counts.keys() <= {"unchanged"},
+        )
+
+    def recorded(self) -> set[Urn]:
+        return {Urn.parse(one["urn"]) for one in self._resources}
+
+    def recorded_config(self) -> Config:
+        [*found] = (
+            one["inputs"]
+            for one in self._engine.state.get("resources", [])
+            if one["type"] == "pulumi:providers:pulumi-python"
+        )
+        return dict(found[0]) if found else {}
+
+    def rows(self) -> list[Row]:
+        return [
+            row
+            for one in self._resources
+            for row in rows_of(
+                Urn.parse(one["urn"]).kind,
+                one.get("inputs", {}),
+                protect=one.get("protect", False),
+            )
+        ]
+
+    def repair(self) -> None:
+        there = {one["urn"] for one in self._engine.state.get("resources", [])}
+        needed = {
+            urn
+            for one in self._resources
+            for urn in (one.get("parent", ""), *one.get("dependencies", []))
+            if urn
+        }
+        if needed - there:
+            assert self._engine.run("state repair", "--yes").code == 0
+
+    def edit_state(self, command: str, urn: Urn, *, dependents: bool) -> None:
+        more = [f"renamed-{urn.name}"] if command == "rename" else []
+        more += ["--target-dependents"] if command == "delete" and dependents else []
+        self._engine.run(f"state {command}", "--yes", urn.text(self._engine.stack), *more)
+
+    def move_state(self, urn: Urn, to: StackOnEngine) -> None:
+        self._engine.move(urn.text(self._engine.stack), to._engine)
+
+    @property
+    def _resources(self) -> list[dict[str, Any]]:
+        """All but the stack itself and the provider, which the engine makes."""
+        return [
+            one
+            for one in self._engine.state.get("resources", [])
+            if not one["type"].startswith("pulumi:")
+        ]
+
+
+def entries_of(program: Program) -> dict[str, dict[str, Any]]:
+    """The deliveries of a program as a stack file has them."""
+    entries: dict[str, dict[str, Any]] = {}
+    for delivery in program.deliveries:
+        entries.setdefault(delivery.key.product, {})[delivery.key.log_word] = {
+            "state": delivery.state.value,
+            "protect": delivery.protect,
+            "onRemove": delivery.on_remove.value,
+        }
+    return entries
+
+
+def travel_on_engine(
+    events: Iterable[Event], engine: Engine, count: Counter[str] | None = None
+) -> None:
+    """Take a journey on the real engine.
+
+    Args:
+        events: The journey; what happens in the middle of a run is left out.
+        engine: A fresh project, whose own stack is not used.
+        count: Gets the numbers of runs, and of what they did.
+    """
+    engine.traced, engine.timeout = True, PATIENCE_S
+    del engine.environment["CLOUD_SIEM_CLOSE_LIMIT"]
+    lives = [StackOnEngine(engine.beside(name)) for name in NAMES]
+    engine.file.unlink()
+    travel(events, engine.siem, lives, Counter() if count is None else count)
+
+
 def travel_in_harness(
-    events: Iterable[Event], siem: EmulatorServer, folder: Path, *, parallel: int = 1
+    events: Iterable[Event],
+    siem: EmulatorServer,
+    folder: Path,
+    *,
+    parallel: int = 1,
+    count: Counter[str] | None = None,
 ) -> None:
     """Take a journey on the harness; ``folder`` is an empty one."""
     project, clock = ProjectFolder(folder), FakeTime().clock
     lives = [StackInHarness(siem, project, name, clock=clock, parallel=parallel) for name in NAMES]
-    travel(events, siem, lives)
+    travel(events, siem, lives, Counter() if count is None else count)
 
 
 def rows_of(kind: str, inputs: Bag, *, protect: bool) -> list[Row]:

@@ -209,9 +209,10 @@ class Interrupt:
     """The end of a run before its time."""
 
     after: int
-    """So many calls of create, update and delete are made and recorded."""
+    """So many steps have changed the state. On the real engine so many calls of create, update and
+    delete: a resource that keeps its inputs and changes its protection is a step without a call."""
     lost: bool = False
-    """Whether one more call is made and not recorded, as by a kill at that moment."""
+    """Whether one more step is taken and not recorded, as by a kill at that moment."""
 
 
 @dataclass(frozen=True, kw_only=True)

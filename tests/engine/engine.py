@@ -185,6 +185,7 @@ class Engine:
     project: str = ""
     quick: bool = True
     stack: str = STACK
+    timeout: float = TIMEOUT_S
     traced: bool = False
     """Whether each run's result has the calls of the provider's verbs, and the lines it printed."""
     environment: dict[str, str] = field(init=False)
@@ -274,7 +275,15 @@ class Engine:
         return self.run("destroy", "--yes", "--skip-preview", *arguments, **environment)
 
     def run(self, command: str, *arguments: str, **environment: str) -> Result:
-        """Run any command; ``environment`` holds for this run alone."""
+        """Run any command on the stack; ``environment`` holds for this run alone."""
+        return self._pulumi(command, "--stack", self.stack, *arguments, **environment)
+
+    def move(self, urn: str, other: Engine) -> Result:
+        """Move a resource to another stack."""
+        stacks = ("--source", self.stack, "--dest", other.stack)
+        return self._pulumi("state move", *stacks, urn, "--yes")
+
+    def _pulumi(self, command: str, *arguments: str, **environment: str) -> Result:
         since = max((call.seq for call in self.siem.calls.all()), default=0)
         trace = self.folder / "trace"
         trace.unlink(missing_ok=True)
@@ -283,15 +292,12 @@ class Engine:
         # Files: an engine that is killed leaves processes behind that keep a pipe open.
         with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
             done = subprocess.run(
-                [
-                    *("pulumi", *command.split(), *arguments, "--stack", self.stack),
-                    *("--non-interactive", "--color=never"),
-                ],
+                ["pulumi", *command.split(), *arguments, "--non-interactive", "--color=never"],
                 cwd=self.folder,
                 env=self.environment | environment,
                 stdout=stdout,
                 stderr=stderr,
-                timeout=TIMEOUT_S,
+                timeout=self.timeout,
                 check=False,
             )
             stdout.seek(0)

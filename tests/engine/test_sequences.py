@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from siem_emulator import EmulatorServer
 from tests.edits import Step, small_world, steps, tell
 from tests.engine.engine import Engine
-from tests.lives import OnEngine
+from tests.journeys import draw
+from tests.lives import OnEngine, travel_on_engine
 
 EXAMPLES = 4
+SEEDS = range(4)
+"""Of journeys."""
 sequences = given(story=steps(protect=False, min_size=3, max_size=3))
 patient = pytest.mark.timeout(900)
 few = settings(
@@ -57,3 +60,16 @@ def test_and_so_it_is_on_another_stack(
 ) -> None:
     """The same for other sequences: two tests, since two can run side by side."""
     live(story, small, pulumi_home)
+
+
+@patient
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_run_closes_a_log_that_it_did_not_name_or_may_not_close(
+    small: EmulatorServer, pulumi_home: Path, tmp_path: Path, seed: int
+) -> None:
+    """With flags, moves and interrupts over several stacks; tests/test_flags.py has more."""
+    small.reset()
+    engine = Engine(folder=tmp_path / "project", home=pulumi_home, siem=small)
+    engine.environment["CLOUD_SIEM_DEADLINE"] = "5"
+
+    travel_on_engine(draw(seed, runs=3, meanwhile=False), engine)
