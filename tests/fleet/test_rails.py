@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from cloud_siem.fleet.rails import LIMIT_ENVIRON, Limit, refusal, reviewed_resul
 from cloud_siem.fleet.selection import Shard
 from cloud_siem.fleet.tasks import Result, Status
 from cloud_siem.kinds import CloseLimit
+from cloud_siem.model import Log, Snapshot, State
 from cloud_siem.settings import Settings
-from tests.conftest import ACCOUNT
+from tests.conftest import ACCOUNT, HERE
 
 
 def preview(stack: str, closed: int = 0, status: Status = Status.TO_CHANGE) -> Result:
@@ -120,6 +122,17 @@ def test_a_plan_says_what_it_opens_and_closes_and_how_to_undo_it() -> None:
         "sas/y closes: its entry is removed (undo: sas:\n  y: open\n  z: open)",
         "sas/x opens: it is new here",
     )
+
+
+def test_all_logs_of_a_product_are_counted_by_a_look_at_the_account() -> None:
+    """Without one, each entry counts as one."""
+    drops = {"op": "delete", "oldState": delivery("*", "open"), "newState": None}
+    plan = planned(gate("sas/*", z="open"), drops)
+    logs = tuple(Log(product="sas", log=code, state=State.OPEN, operable=True) for code in "abc")
+    seen = Snapshot(perspective=HERE, logs=logs, taken_at=datetime(2025, 10, 9, tzinfo=UTC))
+
+    assert reviewed_result(plan, Settings(), lambda *_: seen).closed == 3
+    assert reviewed_result(plan, Settings()).closed == 1
 
 
 def test_a_plan_whose_close_no_gate_authorizes_is_refused() -> None:

@@ -5,6 +5,7 @@ The engine here is a script that fails as the real one does; tests/engine/test_f
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud_siem.codes import Code
 from cloud_siem.fleet import engine
 from cloud_siem.fleet.running import run
 from cloud_siem.fleet.tasks import Operation, Status, Task
@@ -162,6 +164,48 @@ def test_any_other_failure_is_told_once_with_its_diagnostics_alone(
     assert (result.status, result.errors) == (Status.FAILED, ("gate:\n    error: no disk",))
     assert fake.slept == []
     assert result.log.startswith("Refreshing\n")
+
+
+SENDER = """
+import json, sys
+import grpc
+from pulumi.runtime.proto.events_pb2 import EventRequest
+from pulumi.runtime.proto.events_pb2_grpc import EventsStub
+
+address = sys.argv[sys.argv.index("--event-log") + 1].removeprefix("tcp://")
+diagnostic = json.load(open(sys.argv[1]))
+event = json.dumps({"sequence": 1, "timestamp": 1, "diagnosticEvent": diagnostic})
+with grpc.insecure_channel(address) as channel:
+    EventsStub(channel).StreamEvents(iter([EventRequest(event=event)]))
+"""
+"""Sends one diagnostic to whoever listens to the engine's events."""
+
+
+def reports(folder: Path, kind: str, message: str) -> str:
+    """Shell lines that report an error of a resource and fail."""
+    urn = f"urn:pulumi:dev::cloud-siem::{kind}::gate"
+    diagnostic = {"urn": urn, "severity": "error", "message": message, "color": "never"}
+    (folder / "diagnostic.json").write_text(json.dumps(diagnostic))
+    (folder / "sender.py").write_text(SENDER)
+    return f"'{sys.executable}' '{folder}/sender.py' '{folder}/diagnostic.json' \"$@\"; exit 255"
+
+
+@pytest.mark.parametrize("operation", [Operation.PREVIEW, Operation.UP])
+def test_a_refusal_by_our_resources_is_a_refusal_with_its_codes(
+    script: Script, operation: Operation, tmp_path: Path
+) -> None:
+    kind = "pulumi-python:dynamic/cloud-siem:Gate"
+    does = reports(tmp_path, kind, f"18 logs would close. {Code.CLOSE_LIMIT}")
+    result = run(replace(script(does), operation=operation))
+
+    assert (result.status, result.codes) == (Status.REFUSED, (Code.CLOSE_LIMIT,))
+
+
+def test_a_code_in_a_diagnostic_of_the_program_is_a_failure(script: Script, tmp_path: Path) -> None:
+    does = reports(tmp_path, "pulumi:pulumi:Stack", f"no. {Code.CLOSE_LIMIT}")
+    result = run(replace(script(does), operation=Operation.UP))
+
+    assert (result.status, result.codes) == (Status.FAILED, ())
 
 
 def test_no_sentence_makes_a_failure_a_refusal(script: Script) -> None:
