@@ -88,7 +88,6 @@ class Running:
     """Those that depend on them; ``--continue-on-error`` leaves them out."""
     waits_for_ever: bool = False
     """Whether a resource failed in a way that leaves the program without an answer."""
-
     lines: list[Line] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -424,7 +423,8 @@ class Deployment:
             # The engine goes on with the other deletes, whatever its flags.
             self.run.errored.add(urn)
             return
-        self.run.steps.append(("forget" if record.retain else "delete", urn.name))
+        step = "delete original" if replaced else "forget" if record.retain else "delete"
+        self.run.steps.append((step, urn.name))
         if not self.dry and not record.retain:
             self.run.call("delete", urn, record.id, dict(record.outputs))
         self.forget(urn, record)

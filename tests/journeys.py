@@ -6,8 +6,9 @@
 a. Each log that the run closed was named as closing, in the run's output, before the call; or in
    the environment variable that names logs for one run.
 b. The run closed no more logs than its limit.
-c. It closed nothing that its stack had recorded as protected and open, except what a gate of
-   another name declares closed in an update without a preview.
+c. It closed nothing that its stack had recorded as protected and open, even if a refresh has
+   dropped the record since, because the product was not listed; except what a gate of another name
+   declares closed in an update without a preview.
 d. It closed nothing that a stack file of the project declares open. For a destroy the stack's own
    file does not count.
 e. If it closed anything, a log of the account is open at its end, unless that was allowed.
@@ -191,6 +192,14 @@ class Console:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Connect:
+    """Connect a product to the account, or disconnect it: then it is not listed."""
+
+    product: str
+    connected: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class EditState:
     """``pulumi state`` on one resource."""
 
@@ -236,6 +245,7 @@ Event = (
     | MoveEntry
     | RenameFile
     | Console
+    | Connect
     | EditState
     | MoveState
     | RunStack
@@ -360,6 +370,9 @@ class _Journey:
         self._count = count
         self._lives = lives
         self._files = [_File() for _ in lives]
+        self._forgotten: dict[int, set[Place]] = {}
+        """By stack, what a refresh dropped while it was protected, until it is recorded again."""
+        self._unlisted: set[str] = set()
         self._others: set[int] = set()
         """The numbers of calls that belong to a run in the middle of another one."""
 
@@ -377,6 +390,8 @@ class _Journey:
         match event:
             case Console(place=(product, log), state=state):
                 self._siem.switch(product, log, state=state.value)
+            case Connect():
+                self._connect(event)
             case EditState():
                 self._edit_state(event)
             case MoveState():
@@ -392,6 +407,15 @@ class _Journey:
             case SetLimit(stack=stack, limit=limit):
                 self._files[stack].limit = limit
                 self._write(stack)
+
+    def _connect(self, event: Connect) -> None:
+        verb, change = (
+            ("connect", self._unlisted.discard)
+            if event.connected
+            else ("disconnect", self._unlisted.add)
+        )
+        self._siem.control(verb, product=event.product)
+        change(event.product)
 
     def _move_state(self, event: MoveState) -> None:
         life = self._lives[event.stack]
@@ -491,11 +515,14 @@ class _Journey:
         own = [call for call in calls if call.seq not in self._others]
         self._others |= {call.seq for call in own}
         closed = closed_by(calls, own, opened)
+        protected = {place for row in rows if row.protected and row.open for place in row.places}
+        protected |= self._forgotten.get(run.stack, set())
         self._count["runs"] += 1
         self._count["logs closed"] += len(closed)
         self._count["runs that failed or were refused"] += not outcome.ok
         self._count["runs struck by a fault"] += any(call.fault for call in own)
-        self._check(run, outcome, closed, rows, limit)
+        self._check(run, outcome, closed, protected, limit)
+        self._remember(run, protected)
         return outcome
 
     def _meanwhile(self, run: RunStack) -> Callable[[], object] | None:
@@ -509,7 +536,7 @@ class _Journey:
         run: RunStack,
         outcome: Outcome,
         closed: list[tuple[Place, Received]],
-        rows: list[Row],
+        protected: set[Place],
         limit: int,
     ) -> None:
         about = f"{run.command} of {NAMES[run.stack]}"
@@ -517,7 +544,6 @@ class _Journey:
         self._check_named(run, outcome, closed, about)
         if len(closed) > limit:
             raise ViolationError("b", f"{about} closed {len(closed)} logs; its limit is {limit}")
-        protected = {place for row in rows if row.protected and row.open for place in row.places}
         if names := sorted(places & protected):
             raise ViolationError("c", f"{about} closed what is protected: {names}")
         for number, file in enumerate(self._files):
@@ -546,6 +572,13 @@ class _Journey:
                     "a", f"{about} closed {place}, which it had not named: {outcome.text}"
                 )
 
+    def _remember(self, run: RunStack, protected: set[Place]) -> None:
+        """Keep in mind what was protected, and is not recorded any more, since it is not listed."""
+        recorded = {place for row in self._lives[run.stack].rows() for place in row.places}
+        unlisted = {place for place in protected if place[0] in self._unlisted}
+        kept = self._forgotten.get(run.stack, set()) | unlisted
+        self._forgotten[run.stack] = kept - recorded
+
     def _limit(self, run: RunStack) -> int:
         config = self._files[run.stack].config
         if run.command == "destroy":
@@ -558,6 +591,8 @@ class _Journey:
     def _finish(self) -> None:
         """Update all stacks until nothing changes any more."""
         self._siem.faults.clear()
+        for product in PRODUCTS:
+            self._happen(Connect(product=product, connected=True))
         for _ in range(2 * len(self._lives) + 1):
             ends = {
                 number: outcome
@@ -566,22 +601,24 @@ class _Journey:
             }
             if not any(outcome.changed for outcome in ends.values()):
                 break
-        opened = self._siem.open_logs()
         for number, outcome in ends.items():
-            about, stack = f"the last update of {NAMES[number]}", self._files[number].stack
-            if not outcome.ok:
-                if not is_refused_with_code(outcome.text):
-                    raise ViolationError("f", f"{about} failed without a code: {outcome.text}")
-            elif lacking := stack.places(State.OPEN) - opened:
-                raise ViolationError("f", f"{about} left {sorted(lacking)} closed")
-            elif surplus := stack.places(State.CLOSED) & opened:
-                raise ViolationError("f", f"{about} left {sorted(surplus)} open")
+            self._check_end(number, outcome)
         for number, outcome in ends.items():
             again = self._run(RunStack(stack=number)) if outcome.ok else None
             if again and (again.changed or not again.ok):
-                raise ViolationError(
-                    "f", f"another update of {NAMES[number]} changed something: {again.text}"
-                )
+                about = f"another update of {NAMES[number]}"
+                raise ViolationError("f", f"{about} changed something: {again.text}")
+
+    def _check_end(self, number: int, outcome: Outcome) -> None:
+        about, stack = f"the last update of {NAMES[number]}", self._files[number].stack
+        opened = self._siem.open_logs()
+        if not outcome.ok:
+            if not is_refused_with_code(outcome.text):
+                raise ViolationError("f", f"{about} failed without a code: {outcome.text}")
+        elif lacking := stack.places(State.OPEN) - opened:
+            raise ViolationError("f", f"{about} left {sorted(lacking)} closed")
+        elif surplus := stack.places(State.CLOSED) & opened:
+            raise ViolationError("f", f"{about} left {sorted(surplus)} open")
 
 
 def closed_by(
@@ -672,7 +709,9 @@ def _event(random: Random, count: int) -> Event:
         ]
         * 2,
     ]
-    if count > 1:
+    if random.random() < 1 / 8:
+        kinds = [Connect(product=random.choice(PRODUCTS), connected=random.random() < 1 / 3)]
+    elif count > 1:
         kinds += [*[MoveEntry(stack=stack, to=to, number=number)] * 3]
         kinds += [MoveState(stack=stack, to=to, number=number), RenameFile(stack=stack, to=to)]
     return random.choice(kinds)

@@ -17,6 +17,7 @@ from tests.harness import Interrupt
 from tests.journeys import (
     ChangeEntry,
     Choice,
+    Connect,
     EditFile,
     EditState,
     Event,
@@ -177,6 +178,16 @@ JOURNEYS: dict[str, list[Event]] = {
         UP,
         remove(0),
         EditState(stack=0, command="taint", number=0),
+        UP,
+    ],
+    "a product that a refresh did not find": [
+        declare("oss", ACCESS, protect=True),
+        declare("waf", FLOW),
+        UP,
+        Connect(product="oss", connected=False),
+        RunStack(stack=0, command="refresh"),
+        Connect(product="oss", connected=True),
+        ChangeEntry(stack=0, number=0, change="closed"),
         UP,
     ],
     "two updates at once": [
