@@ -63,7 +63,7 @@ from cloud_siem.model import (
 from cloud_siem.process import Process
 from cloud_siem.properties import GateBag
 from cloud_siem.session import Session
-from cloud_siem.wording import counted
+from cloud_siem.wording import counted, harmless
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -91,7 +91,7 @@ def begin(new: Process | None) -> None:
 def say(line: str) -> None:
     """Show a person a line in the engine's output; what a plugin prints becomes a message."""
     # In one write, with its end: verbs run side by side, and the engine shows line by line.
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{harmless(line)}\n")
     sys.stdout.flush()
 
 
@@ -112,7 +112,7 @@ def reports_errors(verb: Callable[P, R]) -> Callable[P, R]:
         try:
             return verb(*args, **kwargs)
         except CloudSiemError as error:
-            raise Shown(str(error)) from None
+            raise Shown(harmless(str(error))) from None
         except Exception as error:  # noqa: BLE001 - this is where exceptions end
             raise Shown(_fault_of_ours(error)) from None
 
@@ -129,7 +129,7 @@ def reports_failures(
         try:
             return check(self, olds, news)
         except CloudSiemError as error:
-            return CheckResult(news, [CheckFailure("", str(error))])
+            return CheckResult(news, [CheckFailure("", harmless(str(error)))])
         except Exception as error:  # noqa: BLE001 - this is where exceptions end
             raise Shown(_fault_of_ours(error)) from None
 
@@ -509,7 +509,7 @@ def _done_so_far(closer: Closer) -> str:
 
 
 def _check_failure(refusal: Refusal, field: str, closer: Closer) -> CheckFailure:
-    return CheckFailure(field, str(refusal.then(_done_so_far(closer))))
+    return CheckFailure(field, harmless(str(refusal.then(_done_so_far(closer)))))
 
 
 def _contradiction(delivery: Delivery, other: Delivery, field: str) -> CheckFailure:
