@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloud_siem.codes import Code, codes_in
 from siem_emulator import EmulatorServer
 from tests.engine.engine import Engine
 
@@ -31,7 +32,8 @@ def test_flags_hold_from_the_update_that_recorded_them(
 
     assert refused.code == 1
     assert refused.writes == []
-    assert f"sas/{PROC} is recorded as protected, and would close or be dropped." in refused.text
+    assert codes_in(refused.text) == (Code.PROTECTED,)
+    assert f"sas/{PROC} is recorded as protected" in refused.text
 
     engine.declare({"sas": {PROC: "open"}, "waf": {"*": "open"}})
     kept = engine.up()

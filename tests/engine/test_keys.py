@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloud_siem.codes import Code, codes_in
 from siem_emulator import EmulatorServer
 from tests.engine.engine import Engine, Golden, program
 
@@ -122,9 +123,8 @@ def test_a_log_code_that_turns_out_to_be_nothing_is_never_every_log(
 def test_with_target_nothing_is_closed_that_the_program_may_declare(
     engine: Engine, siem: EmulatorServer, golden: Golden
 ) -> None:
-    """A delete that ``--target`` cut off from the rest of the program is refused, by the engine or
-    by us. Allowed for one run, or where nothing tells a delete of the program, it spares what the
-    stack file declares.
+    """A delete that ``--target`` cut off from the rest of the program is refused, by Pulumi or by
+    us. Named by a person for one run it spares what the program or its stack file declares.
     """
     engine.declare({"cfw": {"*": "open"}, "waf": {"*": "open"}})
     assert engine.up().code == 0
@@ -153,14 +153,20 @@ def test_with_target_nothing_is_closed_that_the_program_may_declare(
 
     alone = engine.up(*old["waf"])
 
-    assert alone.code == 0, alone.text
-    assert alone.writes == [f"close waf/{ALERT}"]
+    assert (alone.code, alone.writes) == (1, []), "nothing of the program was seen at all"
+    assert codes_in(alone.text) == (Code.NOT_AUTHORIZED,)
+
+    account = siem.world.first.id
+    named = engine.up(*old["waf"], CLOUD_SIEM_CLOSE=f"{account}/waf/*")
+
+    assert named.code == 0, named.text
+    assert named.writes == [f"close waf/{ALERT}"]
     assert siem.status("waf", FLOW)
 
-    allowed = engine.up(*old["cfw"], *settled, CLOUD_SIEM_TARGETED_CLOSE="true")
+    named = engine.up(*old["cfw"], *settled, CLOUD_SIEM_CLOSE=f"{account}/cfw/*")
 
-    assert allowed.code == 0, allowed.text
-    assert allowed.writes == ["close cfw/cloud_siem_cfw_alert"]
+    assert named.code == 0, named.text
+    assert named.writes == ["close cfw/cloud_siem_cfw_alert"]
 
 
 def target(*names: str) -> list[str]:

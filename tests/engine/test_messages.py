@@ -74,8 +74,11 @@ def failures_of_each_verb(engine: Engine, siem: EmulatorServer) -> str:
     siem.fault("null_maps", action="ListDelivery")
     fails("read", engine.refresh)
 
+    fails("delete without a gate", engine.destroy)
+
     siem.fault("bad_shape", action="CloseDelivery")
-    fails("delete", engine.destroy)
+    word = f"{siem.world.first.id}/vpc/{FLOW}"
+    fails("delete", lambda: engine.destroy(CLOUD_SIEM_CLOSE=word))
 
     return "\n".join(told)
 
