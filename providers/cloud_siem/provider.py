@@ -431,6 +431,8 @@ class SettledProvider(_Provider):
             name: UNKNOWN if contains_unknowns(value) else value
             for name, value in news.items()
             if value is not None
+            # At preview the SDK takes what the gate has not recorded for unknown.
+            if name != properties.CLOSING or not contains_unknowns(value)
         }
         unknown = _unknown(bag)
         if not unknown & set(properties.PERSPECTIVE_FIELDS):
@@ -493,9 +495,10 @@ class SettledProvider(_Provider):
         return tuple(recorded.values())
 
     def _settle(self, props: Props) -> None:
-        declared = process().declared(properties.perspective_of(props))
+        # Its own component's deliveries: those of another one may not be written yet.
+        declared = {one.key: one.state for one in properties.settled_of(props)}
         if declared:
-            _session(props).settle({one.key: one.state for one in declared})
+            _session(props).settle(declared)
 
 
 def _refused(closer: Closer, refusals: Sequence[Refusal]) -> RefusedError:

@@ -268,9 +268,9 @@ def test_a_destroy_after_an_update_that_did_not_settle_closes_all_or_nothing(
 ) -> None:
     """The settled resource's record is older than the config, which the update recorded first."""
     declared(engine, {"sas": {PROC: "open"}})
-    siem.fault("error_mapping", action="OpenDelivery", match={"LogCode": SAS[5]})
-    engine.declare({**TRAIL, "sas": dict.fromkeys(SAS[:6], "open"), "oss": {"*": "open"}})
-    failed = engine.up("--continue-on-error")
+    siem.fault("error_mapping", action="OpenDelivery", match={"ProductCode": "waf"})
+    engine.declare({**TRAIL, "sas": dict.fromkeys(SAS, "open"), "waf": {"*": "open"}})
+    failed = engine.up("--parallel", "1")
     siem.faults.clear()
     assert failed.code
     before = siem.open_logs()

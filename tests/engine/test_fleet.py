@@ -179,7 +179,7 @@ def test_a_fleet_from_its_first_run_to_its_repair(fleet: Fleet) -> None:
     siem.switch("sas", DNS, state="open", account=MEMBERS[1])
     ran = fleet.run("up", "--yes", "--close-limit", "1", "a", "b")
     assert (ran.code, ran.statuses) == (21, {"a": "not started", "b": "not started"})
-    assert "2 deliveries would close in 2 stacks (a, b), of 2 declared open" in ran.out, ran.out
+    assert "2 logs would close in 2 stacks (a, b), of 2 declared open" in ran.out, ran.out
     assert ran.writes == []
 
     # Allowed, and for one of them alone.

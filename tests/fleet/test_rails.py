@@ -119,7 +119,7 @@ def test_a_plan_says_what_it_opens_and_closes_and_how_to_undo_it() -> None:
 
     assert (told.status, told.opened, told.closed) == (Status.TO_CHANGE, 1, 1)
     assert told.changes == (
-        "sas/y closes: its entry is removed (undo: sas:\n  y: open\n  z: open)",
+        "sas/y closes: its entry is removed (undo: sas: {y: open, z: open})",
         "sas/x opens: it is new here",
     )
 

@@ -194,5 +194,5 @@ def test_the_operator_sets_back_what_was_closed_and_closes_nothing_itself(site: 
     refused = updated(site)
 
     assert refused.code != 0
-    assert "1 delivery would close" in refused.text
+    assert "1 log would close" in refused.text
     assert site.siem.status(*log)

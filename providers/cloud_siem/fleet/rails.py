@@ -88,7 +88,8 @@ def reviewed_result(result: Result, settings: Settings, look: Look = not_read) -
 
 
 def _told(change: Change) -> str:
-    undo = f" (undo: {change.undo})" if change.undo else ""
+    product, *entries = change.undo.splitlines() or [""]
+    undo = f" (undo: {product} {{{', '.join(map(str.strip, entries))}}})" if entries else ""
     return f"{change.sentence}{undo}"
 
 
