@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_siem.errors import StackError
-from cloud_siem.model import DeliveryKey, Perspective, Region, View
+from cloud_siem.model import ACCOUNT_ID, DeliveryKey, Perspective, Region, View
 from cloud_siem.settings import (
     CLOSE_WORD,
     LAST_LOG_WORD,
@@ -233,7 +233,7 @@ def test_role_settings_without_a_role_are_a_fault(key: str) -> None:
 
 WORDS = {CLOSE_WORD: "closes", LAST_LOG_WORD: "last_logs"}
 CODES = st.from_regex(r"[A-Za-z0-9_.-]{1,20}", fullmatch=True)
-OWNERS = st.from_regex(r"[0-9]{1,20}", fullmatch=True)
+OWNERS = st.from_regex(ACCOUNT_ID, fullmatch=True)
 KEYS = st.builds(
     DeliveryKey,
     perspective=st.builds(
