@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloud_siem.codes import Code, codes_in
 from siem_emulator import EmulatorServer
 from tests.engine.engine import Engine, Golden
 
@@ -35,7 +36,7 @@ def test_what_does_not_settle_in_time_is_named(
 
 
 def test_what_failed_half_way_can_be_destroyed(engine: Engine, siem: EmulatorServer) -> None:
-    """Without its settled bookend, which was never made, a stack is destroyed all the same."""
+    """Its settled resource was never created: what the destroy closes has to be named."""
     flow = "cloud_siem_cfw_flow"
     engine.declare({"cfw": {flow: "open"}, "waf": {"*": "open"}})
     siem.fault("error_mapping", action="OpenDelivery", match={"ProductCode": "waf"})
@@ -46,7 +47,12 @@ def test_what_failed_half_way_can_be_destroyed(engine: Engine, siem: EmulatorSer
     assert "the product does not have this log" in failed.text
     assert sorted(engine.resources) == [f"cfw/{flow}", "gate"]
 
-    gone = engine.destroy()
+    refused = engine.destroy()
+
+    assert codes_in(refused.text) == (Code.NOT_AUTHORIZED,)
+    assert refused.writes == []
+
+    gone = engine.destroy(CLOUD_SIEM_CLOSE=f"{siem.world.first.id}/cfw/{flow}")
 
     assert gone.code == 0, gone.text
     assert gone.writes == [f"close cfw/{flow}"]
