@@ -108,7 +108,6 @@ REPLACEMENTS = [
     Step(
         about="targeted",
         flags=only(log(ACCESS), replaces=frozenset({log(ACCESS)})),
-        ok=False,
     ),
     Step(about="preview", command="preview", flags=replacing(log(ACCESS), GATE_URN)),
     Step(about="a delivery", flags=replacing(log(ACCESS))),

@@ -197,7 +197,9 @@ def test_nothing_that_is_written_holds_a_secret(scene: Scene) -> None:
     refused_by_the_cloud(scene)
     not_reaching_it(scene)
     the_command_line(scene)
-    done = scene.engine.destroy("--logtostderr", "-v=9")
+    # The scene has left a stack file beside its own that cannot be read.
+    named = f"{ACCOUNT}/sas/*,{ACCOUNT}/oss/*,{ACCOUNT}/waf/*"
+    done = scene.engine.destroy("--logtostderr", "-v=9", CLOUD_SIEM_CLOSE=named)
     scene.note("destroy", done)
 
     assert done.code == 0, done.text
