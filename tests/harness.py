@@ -23,8 +23,8 @@ An update
 Replacement (``--replace``, ``--target-replace``, ``state taint``)
  8. There is one check, without old inputs, and no diff of the resource itself. Settled is diffed
     once more with unknown values, to see whether it must be replaced with it.
- 9. Gate and delivery are deleted, then created, before any later resource is checked. Settled is
-    created first; its old record is deleted among the last.
+ 9. Gate and delivery are deleted, then created; a replaced gate before any delivery is checked.
+    Settled is created first; its old record is deleted with what the program no longer has.
 10. A delivery that is recorded as protected and still declared so is refused. With the flag taken
     off in the program it is replaced in the same run. What is recorded as kept is not deleted.
 11. Between delete and create the record is pending. The next run checks it with and then without
@@ -52,12 +52,14 @@ Targets and excludes
 20. If the delete of a replacement fails, the engine waits for ever: the program gets no answer.
 
 Interrupts
-21. After Ctrl-C the calls that were begun are finished and recorded; no other begins. A kill loses
-    the record of what was done last. The next run is warned of it, and goes on.
+21. A create, update or delete is recorded when it ends; what stays the same, when something of it
+    has changed; what a refresh has read, with the next write or at the end.
+22. After Ctrl-C the calls that were begun are finished and recorded; no other begins. A kill loses
+    the record of what was done last. The next run warns of it, and goes on.
 
 State commands
-22. ``state delete`` refuses what others depend on, unless they go, too, and what is protected.
-23. ``state move`` takes a resource out of its component, so that the next update of the other stack
+23. ``state delete`` refuses what others depend on, unless they go, too, and what is protected.
+24. ``state move`` takes a resource out of its component, so that the next update of the other stack
     creates another one in its place and deletes this one. Dependencies across stacks are cut. It
     needs the provider of the source in the other stack, or none, or one of the same config.
 """

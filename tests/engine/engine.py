@@ -276,7 +276,7 @@ class Engine:
 
     def run(self, command: str, *arguments: str, **environment: str) -> Result:
         """Run any command on the stack; ``environment`` holds for this run alone."""
-        return self._pulumi(command, "--stack", self.stack, *arguments, **environment)
+        return self._pulumi(command, *arguments, "--stack", self.stack, **environment)
 
     def move(self, urn: str, other: Engine) -> Result:
         """Move a resource to another stack."""

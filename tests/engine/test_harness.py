@@ -116,8 +116,6 @@ REPLACEMENTS = [
     Step(about="gate and delivery", flags=replacing(GATE_URN, log(METER))),
     Step(about="taint", command=f"taint oss/{ACCESS}"),
     Step(about="tainted"),
-    Step(about="taint the gate", command="taint gate"),
-    Step(about="tainted gate"),
     Step(
         about="create fails", flags=replacing(log("waf")), fail="create waf", exact=False, ok=False
     ),
