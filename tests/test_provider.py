@@ -928,11 +928,12 @@ def test_settling_waits_for_what_was_written(siem: EmulatorServer, begin: Begin)
     DELIVERY.check({}, bag(PROC))
     DELIVERY.create(bag(PROC))
 
-    made = SETTLED.create({**settled(), "__provider": "x"})
+    inputs = settled() | {"deliveries": {PROC.entry: "open"}}
+    made = SETTLED.create({**inputs, "__provider": "x"})
 
     assert actions(siem)[:3] == [*LOOK, "OpenDelivery"]
     assert len(actions(siem)) > 4
-    assert made.outs == settled()
+    assert made.outs == inputs
     assert made.id == f"settled of account {ACCOUNT}, cn-hangzhou"
 
 
@@ -943,7 +944,9 @@ def test_settling_tells_what_somebody_else_changed(siem: EmulatorServer) -> None
     siem.switch(AUDIT.product, state="closed")
 
     with pytest.raises(Shown, match="not as declared, and not by this update: actiontrail/"):
-        SETTLED.update("id", settled("before"), settled("after"))
+        SETTLED.update(
+            "id", settled("before"), settled("after") | {"deliveries": {AUDIT.entry: "open"}}
+        )
 
 
 @pytest.mark.usefixtures("begin")

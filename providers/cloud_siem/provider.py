@@ -496,9 +496,11 @@ class SettledProvider(_Provider):
 
     def _settle(self, props: Props) -> None:
         # Its own component's deliveries: those of another one may not be written yet.
-        declared = {one.key: one.state for one in properties.settled_of(props)}
-        if declared:
-            _session(props).settle(declared)
+        deliveries = properties.settled_of(props)
+        if deliveries:
+            session = _session(props)
+            # What was written counts: an update without the gate shows the gate's old declaration.
+            session.settle({one.key: session.written.get(one.key, one.state) for one in deliveries})
 
 
 def _refused(closer: Closer, refusals: Sequence[Refusal]) -> RefusedError:
