@@ -13,7 +13,7 @@ import pytest
 from cloud_siem.codes import Code, codes_in
 from siem_emulator import EmulatorServer
 from tests.conftest import ANY_CLOSE
-from tests.engine.engine import Engine, Result
+from tests.engine.engine import Engine, Result, program
 
 SAS = (
     "cloud_siem_aegis_beaver_dns",
@@ -313,3 +313,18 @@ def test_after_an_interrupt_the_next_update_authorizes_the_rest_anew(
     assert (seen.code, seen.actions) == (0, {"GetCallerIdentity": 1, "ListDelivery": 1})
     still = engine.up("--expect-no-changes")
     assert (still.code, still.actions) == (0, {})
+
+
+def test_renaming_the_component_of_a_protected_log_that_closes_is_refused(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """The new gate knows nothing of the old record; Pulumi's own protect refuses at preview."""
+    declared(engine, {"sas": {PROC: PROTECTED}})
+    engine.declare({**TRAIL, "sas": {PROC: "closed"}})
+    engine.rewrite(program(prefix="new-"))
+
+    result = engine.run("up --yes")
+
+    assert result.code != 0, result.text
+    assert result.writes == []
+    assert siem.status("sas", PROC)
