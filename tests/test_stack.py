@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud_siem.errors import Place, StackError
+from cloud_siem.errors import Place, Reason, StackError
 from cloud_siem.ignore import Ignore
 from cloud_siem.keys import keys_table
 from cloud_siem.loading import check_files, load_files, load_stack, load_stack_file, overlaps
@@ -704,6 +704,37 @@ def test_bare_keys_are_only_suspicious_where_ours_is_missing(tmp_path: Path) -> 
 
     assert check_files([file], {}) == ()
     assert load_stack(values, name="one", file=str(file), environ={}).name == "one"
+
+
+@pytest.mark.parametrize(
+    ("project", "more", "faulty"),
+    [
+        ("name: cloud-siem", "  deliveries: {sas: {b: open}}\n", ["deliveries"]),
+        ("name: cloud-siem", "  closeLimit: 50\n  other: x\n", ["closeLimit", "other"]),
+        ("name: cloud-siem\nconfig: {closeLimit: 50}", "", ["config > closeLimit"]),
+        ("name: x\nconfig: {'cloud-siem:view': a}", "", ["config > cloud-siem:view"]),
+        ("name: x\nconfig: {closeLimit: 50, a:b: c}", "  deliveries: {}\n", []),
+    ],
+)
+def test_keys_that_the_engine_takes_for_ours_are_refused_everywhere(
+    project: str, more: str, faulty: list[str], tmp_path: Path
+) -> None:
+    """By the commands, and by the program, whichever of two spellings the engine picked."""
+    (tmp_path / "Pulumi.yaml").write_text(project)
+    file = write(tmp_path, "one", "{a: open}")
+    file.write_text(file.read_text("utf-8") + more, encoding="utf-8")
+    values = {**BASE, "cloud-siem:deliveries": '{"waf":{"b":"open"}}'}
+    program: list[Reason] = []
+    try:
+        load_stack(values, name="one", file=str(file), environ={})
+    except StackError as error:
+        program += error.reasons
+
+    commands = check_files([file], {})
+
+    assert [" > ".join(one.path) for one in commands] == faulty
+    assert program == list(commands)
+    assert all(one.place and one.place.line for one in commands)
 
 
 def test_the_docs_have_the_table_of_keys() -> None:

@@ -5,8 +5,9 @@ import os
 import shutil
 import subprocess
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import yaml
@@ -14,7 +15,9 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from cloud_siem import stackfile
+from cloud_siem.loading import load_files
 from cloud_siem.scalars import plain
+from cloud_siem.settings import PREFIX
 from cloud_siem.stackfile import MAX_BYTES, StackFile, read_stack_file, read_stack_text
 from cloud_siem.wording import Unusable
 
@@ -386,8 +389,10 @@ def test_both_parsers_find_the_same_faults_at_the_same_places(
 
 # --- the engine -----------------------------------------------------------------------------------
 
-Engine = Callable[[str], Mapping[str, str]]
-"""What `pulumi config --json` makes of a stack file: the text that a program is handed, by key."""
+
+class Engine(Protocol):
+    def __call__(self, text: str, project: str = ...) -> Mapping[str, str]:
+        """What `pulumi config --json` makes of a stack file: what a program is handed, by key."""
 
 
 @pytest.fixture(scope="module")
@@ -416,9 +421,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    run("stack", "init", "x")
+    begun: set[str] = set()
+    ours = (folder / "Pulumi.yaml").read_text(encoding="utf-8")
 
-    def config(text: str) -> dict[str, str]:
+    def config(text: str, project: str = ours) -> dict[str, str]:
+        (folder / "Pulumi.yaml").write_text(project, encoding="utf-8")
+        if (name := yaml.safe_load(project)["name"]) not in begun:
+            run("stack", "init", "x")
+            begun.add(name)
         (folder / "read.yaml").write_bytes(text.encode())
         found = json.loads(run("config", "--json", "-s", "x", "--config-file", "read.yaml"))
         return {key: one["value"] for key, one in found.items()}
@@ -525,3 +535,63 @@ def test_the_engine_does_read_some_scalars_differently(engine: Engine) -> None:
     assert read_by["1e3"] == "1000"
     assert read_by["0o17"] == read_by["017"] == "15"
     assert read_by["0130916744880000"] != "0130916744880000"
+
+
+SPELLINGS = ("cloud-siem:{}", "{}", "cloud-siem:config:{}", "infra:{}")
+FILES = st.fixed_dictionaries(
+    {"account": st.sampled_from(SPELLINGS[:2]), "region": st.sampled_from(SPELLINGS[:2])},
+    optional={"closeLimit": st.sampled_from(SPELLINGS), "view": st.sampled_from(SPELLINGS)},
+)
+VALUES = {
+    "account": "'1130916744880000'",
+    "region": "cn-hangzhou",
+    "closeLimit": 7,
+    "view": "account",
+}
+
+
+def config_of(spelled: Mapping[str, str]) -> str:
+    return "config:\n" + "".join(
+        f"  {spelling.format(key)}: {VALUES[key]}\n" for key, spelling in spelled.items()
+    )
+
+
+@pytest.mark.engine
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    name=st.sampled_from(["cloud-siem", "infra"]),
+    spelled=FILES,
+    again=st.dictionaries(st.sampled_from(list(VALUES)), st.sampled_from(SPELLINGS), max_size=1),
+    for_all=st.dictionaries(st.sampled_from(list(VALUES)), st.sampled_from(SPELLINGS), max_size=1),
+)
+@example(
+    name="infra",
+    spelled=dict.fromkeys(("account", "region"), SPELLINGS[0]),
+    again={"view": "{}"},
+    for_all={},
+)
+def test_a_file_without_faults_is_all_that_the_engine_gives_a_program(
+    engine: Engine,
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    spelled: dict[str, str],
+    again: dict[str, str],
+    for_all: dict[str, str],
+) -> None:
+    """However keys are spelled, there and in Pulumi.yaml: what counts is read, or refused."""
+    project = f"name: {name}\nruntime: python\n" + (config_of(for_all) if for_all else "")
+    repeated = {key: one for key, one in again.items() if one != spelled.get(key)}
+    text = config_of(spelled) + config_of(repeated).removeprefix("config:\n")
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "Pulumi.yaml").write_text(project)
+    file = folder / "Pulumi.x.yaml"
+    file.write_text(text)
+
+    stacks, reasons = load_files([file], {})
+
+    assert bool(stacks) is not bool(reasons)
+    if stacks:
+        given = {
+            key: value for key, value in engine(text, project).items() if key.startswith(PREFIX)
+        }
+        assert given == {key: handed(value) for key, value in read(text).values.items()}

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from cloud_siem.errors import Place, Reason, StackError
 from cloud_siem.jsontext import parsed
-from cloud_siem.keys import OWN_KEYS
+from cloud_siem.keys import KNOWN_KEYS, OWN_KEYS
 from cloud_siem.model import DeliveryKey, Region
 from cloud_siem.places import Keys
 from cloud_siem.project import SUFFIX, Project, file_name_of, identity_of, stack_of
@@ -30,9 +30,14 @@ def load_stack(
     The file is read only to say where a fault is, and to refuse text that the engine took for
     something else than what a person reads; without it, faults are told without a place. A file
     that says other things than the engine handed over is not the one that the engine read, as with
-    ``--config-file``: it has nothing to do with this run.
+    ``--config-file``: it has nothing to do with this run. Keys that the engine takes for ours under
+    another spelling are refused first: of two spellings it picks one at random.
     """
+    project = Project.find(Path(file).parent if file else Path())
     read = read_stack_file(file) if file and Path(file).is_file() else None
+    misspelled = [*project_faults(project), *(_bare_keys(read, project) if read else ())]
+    if misspelled:
+        raise StackError(misspelled)
     if read is None or not read.whole:  # the engine has read something else; its values count
         return build_stack(values, name=name, file=file, environ=environ)
     if not _is_source(read, values):
@@ -96,17 +101,26 @@ def load_stack_file(
 
     ``given`` stands for keys that the file does not have, by whole key.
     """
-    return _loaded(read_stack_file(path), environ, given or {})
+    project = Project.find(Path(path).parent)
+    return _loaded(read_stack_file(path), environ, given or {}, project_faults(project))
 
 
 def load_stack_text(data: bytes, file: str, environ: Mapping[str, str]) -> Stack:
-    """The stack of a file whose bytes were read already; ``file`` is what its places name."""
+    """The stack of a file whose bytes were read already; ``file`` is what its places name.
+
+    The project file is not looked at: the bytes may come from another machine.
+    """
     return _loaded(read_stack_text(data, file), environ, {})
 
 
-def _loaded(read: StackFile, environ: Mapping[str, str], given: Mapping[str, object]) -> Stack:
+def _loaded(
+    read: StackFile,
+    environ: Mapping[str, str],
+    given: Mapping[str, object],
+    project_reasons: Iterable[Reason] = (),
+) -> Stack:
     name = stack_of(read.path) or "unnamed"
-    more = (*read.engine_only, *_name_faults(read))
+    more = (*project_reasons, *read.engine_only, *_name_faults(read))
     return _built(read, name, environ, given=given, more=more)
 
 
@@ -120,9 +134,13 @@ def load_files(
     stacks: list[Stack] = []
     reasons: set[Reason] = set()
     by_file = {identity_of(path): path for path in sorted(map(str, paths), reverse=True)}
+    by_folder: dict[Path, tuple[Reason, ...]] = {}
     for path in sorted(by_file.values()):
+        folder = Path(path).parent
+        if folder not in by_folder:
+            by_folder[folder] = tuple(project_faults(Project.find(folder)))
         try:
-            stacks.append(load_stack_file(path, environ))
+            stacks.append(_loaded(read_stack_file(path), environ, {}, by_folder[folder]))
         except StackError as error:
             reasons.update(error.reasons)
     reasons.update(overlaps(stacks))
@@ -183,7 +201,7 @@ def _built(
     unquoted = dict(read.unquoted)
     if not read.whole:
         raise StackError([*faults, *unquoted.values()])
-    bare = () if values is not None else tuple(_bare_keys(read))
+    bare = [] if not read.bare or values is not None else [*_bare_keys(read)]
     faults += bare
     try:
         stack = build_stack(
@@ -213,15 +231,41 @@ def _within(path: Keys, faulty: set[Keys]) -> bool:
     return any(path[:end] in faulty for end in range(1, len(path) + 1))
 
 
-def _bare_keys(read: StackFile) -> Iterator[Reason]:
+def _bare_keys(read: StackFile, project: Project | None = None) -> Iterator[Reason]:
     """Keys without a namespace that stand where ours should.
 
-    In a project of our name the engine takes them for ours, in any other they are that project's.
+    In a project of our name the engine takes all of them for ours, in any other they are that
+    project's.
     """
+    if not read.bare:
+        return
+    project = project or Project.find(Path(read.path).parent)
     for key, place in read.bare.items():
-        if PREFIX + key in OWN_KEYS and PREFIX + key not in read.values:
-            hint = f"write {PREFIX}{key}"
-            yield Reason(message="the key has no namespace", path=(key,), place=place, hint=hint)
+        whole = PREFIX + key
+        if whole in read.values:
+            message, hint = f"the engine takes this for a second {whole}", "remove one of them"
+        elif whole in (KNOWN_KEYS if project.is_ours(key) else OWN_KEYS):
+            message, hint = "the key has no namespace", f"write {whole}"
+        else:
+            message = f"the engine takes this for {whole}, which is no key of ours"
+            hint = "remove it, or give it the namespace that it belongs to"
+        if project.is_ours(key) or (whole in OWN_KEYS and whole not in read.values):
+            yield Reason(message=message, path=(key,), place=place, hint=hint)
+
+
+def project_faults(project: Project) -> Iterator[Reason]:
+    """Keys of ours under ``config:`` of the project file, which the engine gives to every stack.
+
+    A stack file alone says what its stack declares: reviewers, and commands that judge one file,
+    would else see less than what counts.
+    """
+    for key in filter(project.is_ours, project.config):
+        yield Reason(
+            message=f"the project file sets it for every stack, unseen in {project.pattern}",
+            path=("config", key_shown(key)),
+            place=project.place_of_config(key),
+            hint="move it into each stack file",
+        )
 
 
 def _name_faults(read: StackFile) -> Iterator[Reason]:

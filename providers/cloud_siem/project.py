@@ -15,8 +15,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
+
+from cloud_siem.errors import Place
 
 PROJECT_FILES = ("Pulumi.json", "Pulumi.yaml", "Pulumi.yml")
 """The names of a project file; in a folder with several the engine reads the first."""
@@ -26,6 +29,9 @@ _ENGINES_NAME = r"[A-Za-z0-9_.-]{1,100}"
 """The engine's own rule for the name of a stack (sdk/go/common/tokens/stack_name.go, 3.259)."""
 STACK_NAME = rf"(?!-){_ENGINES_NAME}"
 """Our rule, without names such as ``--all``: commands would take them for options."""
+_NAMESPACE = "cloud-siem"
+"""Of our config keys. The engine gives a key without one the project's name."""
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STACKS = "stacks"
 """The folder of the stack files where no project file names one."""
 _STACK_FILE = re.compile(rf"Pulumi\.({STACK_NAME})\.(?:json|yaml|yml)")
@@ -80,6 +86,19 @@ class Project:
             config=config if isinstance(config, dict) else {},
             failure=failure,
         )
+
+    def is_ours(self, key: str) -> bool:
+        """Whether the engine resolves a config key, as it is spelled in a file, to one of ours."""
+        return key.startswith(_NAMESPACE + ":") or (":" not in key and self.name == _NAMESPACE)
+
+    def place_of_config(self, key: str) -> Place:
+        """Where a key under ``config:`` of the project file stands."""
+        path = self.folder / self.file_name
+        node: Any = yaml.compose(path.read_text(encoding="utf-8"), _LOADER)  # reads JSON, too
+        for name in ("config", key):
+            found, node = next(pair for pair in node.value if pair[0].value == name)
+        mark = found.start_mark
+        return Place(file=str(path), line=mark.line + 1, column=mark.column + 1)
 
     @property
     def pattern(self) -> str:
@@ -152,7 +171,8 @@ def _read(path: Path) -> tuple[Mapping[str, object], str]:
     """The document of a project file; or an empty one, with the reason."""
     try:
         text = path.read_text(encoding="utf-8")
-        document: object = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        is_json = path.suffix == ".json"
+        document: object = json.loads(text) if is_json else yaml.load(text, _LOADER)  # noqa: S506
     except OSError as error:
         return {}, f"{path.name} cannot be read: {error.strerror}"
     except (ValueError, RecursionError, yaml.YAMLError) as error:
