@@ -7,7 +7,7 @@ COVERAGE := --cov --cov-report=term
 LEFTOVERS := .venv .demo .coverage .coverage.* htmlcov dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help up down env pulumi cloud-siem fleet-demo setup test test-engines bench bench-quick campaign check lint types layers format lock clean
+.PHONY: help up down env pulumi cloud-siem fleet-demo setup test test-long test-engines bench bench-quick campaign check lint types layers format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -33,9 +33,13 @@ fleet-demo: ## fifty embedded accounts: open, skip, find by hand, mend; some min
 setup: ## .venv from the hashed lock
 	@$(PYTHON) tools/setup.py
 
-test: setup ## all tests, the real engine among them: make test ARGS="-k stack"
+test: setup ## all tests but the long ones, some minutes: make test ARGS="-k stack"
 	@$(PYTHON) tools/linters.py ensure
-	@$(PYTHON) tools/engine.py run $(BIN)/pytest $(WORKERS) $(COVERAGE) $(ARGS)
+	@$(PYTHON) tools/engine.py run $(BIN)/pytest $(WORKERS) $(COVERAGE) -m "not long" $(ARGS)
+
+test-long: setup ## the long ones, with the real engine: a quarter of an hour
+	@$(PYTHON) tools/linters.py ensure
+	@$(PYTHON) tools/engine.py run $(BIN)/pytest $(WORKERS) -m long $(ARGS)
 
 test-engines: setup ## the tests that need an engine, with the oldest, the pinned and the newest one
 	@$(PYTHON) tools/linters.py ensure

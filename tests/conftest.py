@@ -111,11 +111,29 @@ def pytest_unconfigure() -> None:
         _home.cleanup()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests on a real account and all others apart.
+LONG = {
+    "engine": (
+        "adopt beside drift fleet fleet_cluster guard_rails harness install keys killed messages"
+        " permissions policies project review scale secrets sequences upgrade wheel"
+    ),
+    "pipelines": "github gitlab operator",
+}
+"""By folder, the modules whose tests `make test` leaves to `make test-long`: each needs a minute,
+and most of what it holds is held by a cheaper test as well."""
 
-    The former need what a person has set up; the latter must not see it.
+
+def _is_long(path: Path) -> bool:
+    return path.stem.removeprefix("test_") in LONG.get(path.parent.name, "").split()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the long tests, and keep tests on a real account and all others apart.
+
+    The latter need what a person has set up; the others must not see it.
     """
+    for item in items:
+        if _is_long(item.path):
+            item.add_marker(pytest.mark.long)
     live = bool(os.environ.get(LIVE))
     reason = (
         f"{LIVE} is set: only tests on the real account run, with the person's credentials"

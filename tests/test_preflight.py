@@ -82,7 +82,10 @@ def test_what_the_account_lists_and_lets_us_switch_has_no_fault(
 def test_an_unknown_code_is_told_with_what_there_is(
     one: DeliveryKey, field: str, message: str
 ) -> None:
-    assert fault(one) == Fault(key=one, field=field, message=message)
+    found = fault(one)
+
+    assert found
+    assert (found.field, str(found)) == (field, message)
 
 
 def test_what_the_caller_may_not_switch_is_told_before_it_is_tried() -> None:
@@ -142,3 +145,25 @@ def test_all_faults_are_told_in_the_order_of_what_is_declared() -> None:
         ("wfa", "product"),
         ("sas/nothing", "log"),
     ]
+
+
+def test_what_there_is_instead_is_listed_once() -> None:
+    """Two thousand misspelled logs are two thousand short lines, not megabytes."""
+    many = [(key("sas", f"log_{at}"), OPEN) for at in range(2000)]
+
+    first, *others = faults(many, SEEN)
+
+    assert "It has: cloud_siem_aegis_dns" in str(first)
+    assert all("It has" not in str(one) for one in others)
+    assert len(others) == 1999
+
+
+@pytest.mark.parametrize("code", ["hcloud_waf", "qcloud_waf"])
+def test_a_documented_code_that_is_not_connected_is_no_slip(code: str) -> None:
+    """hcloud_waf is Huawei's, qcloud_waf is Tencent's."""
+    other = {"hcloud_waf": "qcloud_waf", "qcloud_waf": "hcloud_waf"}[code]
+
+    found = fault(key(code), seen=snapshot(log(other, "x")))
+
+    assert found
+    assert "did you mean" not in str(found)

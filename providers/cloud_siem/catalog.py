@@ -160,6 +160,11 @@ def logs_of(product: str) -> tuple[str, ...]:
     return known.logs if known else ()
 
 
+def product_of(log: str) -> str:
+    """The product that is known to have a log; empty when none is."""
+    return next((code for code, product in PRODUCTS.items() if log in product.logs), "")
+
+
 _NEAR = 0.65
 """How alike two words must be: two letters of three (``wfa`` for ``waf``) are enough."""
 _LONGEST = 128

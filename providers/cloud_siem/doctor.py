@@ -13,7 +13,7 @@ from enum import Enum
 
 from cloud_siem.convert import Identity
 from cloud_siem.endpoint import Endpoint
-from cloud_siem.errors import CloudSiemError, Reason
+from cloud_siem.errors import MAX_REASONS, CloudSiemError, Reason
 from cloud_siem.kinds import Text
 from cloud_siem.machine import DISTRIBUTION, Engine, Interpreter, Lock, Runtime
 from cloud_siem.model import Perspective, Snapshot
@@ -321,8 +321,10 @@ def check_list(found: Snapshot | CloudSiemError) -> Iterator[Check]:
 
 def check_deliveries(declared: int, faults: Sequence[Fault]) -> Iterator[Check]:
     """What the gate would refuse at the next preview."""
-    for fault in faults:
-        yield problem("deliveries", fault.message)
+    for fault in faults[:MAX_REASONS]:
+        yield problem("deliveries", str(fault))
+    if (more := len(faults) - MAX_REASONS) > 0:
+        yield problem("deliveries", f"{counted(more, 'more delivery')} like these")
     if not faults:
         yield ok("deliveries", f"all {declared} declared can be as declared")
 

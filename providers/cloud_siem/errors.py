@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Self
 
 from cloud_siem.codes import Code
@@ -49,6 +50,15 @@ class Place:
         return ":".join(str(part) for part in parts if part is not None)
 
 
+class Severity(Enum):
+    """How much a finding about an input matters."""
+
+    ERROR = "error"
+    """The input cannot be used."""
+    WARNING = "warning"
+    """The input can be used, and is probably not what the person meant."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reason:
     """One fault found in an input, with its place and the way out."""
@@ -61,9 +71,11 @@ class Reason:
     """Where it stands; None when the input was not a file."""
     hint: str = ""
     """What to do, e.g. ``write open or closed``."""
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        return f"{printable(str(self.place))}: {self.sentence}" if self.place else self.sentence
+        word = "" if self.severity is Severity.ERROR else f"{self.severity.value}: "
+        return (f"{printable(str(self.place))}: " if self.place else "") + word + self.sentence
 
     @property
     def sentence(self) -> str:
@@ -79,16 +91,24 @@ class Reason:
         return (place.file, place.line or 0, place.column or 0, self.path, self.message)
 
 
+MAX_REASONS = 100
+"""A list for people has so many faults, and the count of the others."""
+
+
+def listed(reasons: Sequence[Reason]) -> str:
+    """Faults as people read them, one per line; of very many the first ones and the count."""
+    lines = [str(reason) for reason in reasons[:MAX_REASONS]]
+    if more := len(reasons) - len(lines):
+        lines.append(f"... and {more} more")
+    return "\n".join(lines)
+
+
 class StackError(CloudSiemError):
     """A stack file or a stack's config is not usable."""
 
     def __init__(self, reasons: Iterable[Reason]) -> None:
         self.reasons: tuple[Reason, ...] = tuple(sorted(reasons, key=lambda r: r.order))
-        super().__init__(self._text(self.reasons))
-
-    @staticmethod
-    def _text(reasons: Sequence[Reason]) -> str:
-        return "\n".join(str(reason) for reason in reasons)
+        super().__init__(listed(self.reasons))
 
 
 class PlanError(CloudSiemError):

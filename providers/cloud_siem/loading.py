@@ -15,7 +15,14 @@ from cloud_siem.jsontext import parsed
 from cloud_siem.keys import KNOWN_KEYS, OWN_KEYS
 from cloud_siem.model import DeliveryKey, Region
 from cloud_siem.places import Keys
-from cloud_siem.project import SUFFIX, Project, file_name_of, identity_of, stack_of
+from cloud_siem.project import (
+    SUFFIX,
+    Project,
+    file_name_of,
+    identity_of,
+    is_project_file,
+    stack_of,
+)
 from cloud_siem.settings import PREFIX
 from cloud_siem.stack import Stack, build_stack, path_of
 from cloud_siem.stackfile import StackFile, read_stack_file, read_stack_text
@@ -145,6 +152,28 @@ def load_files(
             reasons.update(error.reasons)
     reasons.update(overlaps(stacks))
     return tuple(stacks), tuple(sorted(reasons, key=lambda one: one.order))
+
+
+def faults_by_file(
+    files: Iterable[str | Path], stacks: Iterable[Stack], reasons: Iterable[Reason]
+) -> dict[Path, tuple[Reason, ...]]:
+    """Of what ``load_files`` returned, the reasons why each file cannot be used, by its identity.
+
+    For a file that gave no stack, those of the environment and of the project file count as well.
+    """
+    own: dict[str, list[Reason]] = {}
+    common: list[Reason] = []
+    for reason in reasons:
+        if reason.place is None or is_project_file(reason.place.file):
+            common.append(reason)
+        else:
+            own.setdefault(reason.place.file, []).append(reason)
+    by_file = {identity_of(file): tuple(found) for file, found in own.items()}
+    sound = {identity_of(stack.file) for stack in stacks}
+    return {
+        file: (*by_file.get(file, ()), *(() if file in sound else common))
+        for file in map(identity_of, files)
+    }
 
 
 def check_files(paths: Iterable[str | Path], environ: Mapping[str, str]) -> tuple[Reason, ...]:

@@ -113,6 +113,23 @@ class Project:
         """All files that are named like a stack file, sorted; ``stack_of`` tells whose they are."""
         return tuple(sorted(self.stack_folder.glob(self.pattern)))
 
+    def unread_files(self) -> tuple[Path, ...]:
+        """Files that are named like stack files, and that nobody reads, sorted.
+
+        Their extension is another one, or their folder: the project's own, or one in the folder of
+        the stack files that is not a project itself.
+        """
+        below = (one for one in self.stack_folder.glob("*/") if not _is_project(one))
+        return tuple(
+            sorted(
+                path
+                for folder in {self.folder, self.stack_folder, *below}
+                for path in folder.glob("Pulumi.*.*")
+                if is_engines_file(path)
+                and (folder != self.stack_folder or path.suffix != self.suffix)
+            )
+        )
+
     @property
     def suffix(self) -> str:
         """The extension of the stack files: that of the project file."""
@@ -123,6 +140,11 @@ def stack_of(path: str | Path) -> str:
     """The stack that a file is of, by its name; empty when it is not the name of a stack file."""
     matched = _STACK_FILE.fullmatch(Path(path).name)
     return matched[1] if matched else ""
+
+
+def is_project_file(path: str | Path) -> bool:
+    """Whether a file has the name of a project file."""
+    return Path(path).name in PROJECT_FILES
 
 
 def is_engines_file(path: str | Path) -> bool:
@@ -201,6 +223,10 @@ def _virtualenv(document: Mapping[str, object]) -> str:
     options = runtime.get("options") if isinstance(runtime, dict) else None
     named = options.get("virtualenv") if isinstance(options, dict) else None
     return named if isinstance(named, str) else ""
+
+
+def _is_project(folder: Path) -> bool:
+    return any(_is_file(folder / name) for name in PROJECT_FILES)
 
 
 def _is_file(path: Path) -> bool:

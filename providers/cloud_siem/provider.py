@@ -47,7 +47,7 @@ from pulumi.output import UNKNOWN, Unknown, contains_unknowns
 from cloud_siem import guard, lifeline, preflight, properties, rules
 from cloud_siem.closing import Closer, DeclarationScope
 from cloud_siem.codes import Code
-from cloud_siem.errors import ApiError, CloudSiemError, Refusal, RefusedError
+from cloud_siem.errors import MAX_REASONS, ApiError, CloudSiemError, Refusal, RefusedError
 from cloud_siem.guard import Closing
 from cloud_siem.model import (
     Delivery,
@@ -579,7 +579,13 @@ def _live_failures(
     snapshot = _session(inputs).look()
     asked = sorted(((one.key, one.state) for one in declared), key=lambda one: by_name(one[0]))
     found = preflight.faults(asked, snapshot)
-    return [CheckFailure(f.key.entry if by_delivery else f.field, f.message) for f in found]
+    failures = [
+        CheckFailure(fault.key.entry if by_delivery else fault.field, str(fault))
+        for fault in found[:MAX_REASONS]
+    ]
+    if more := len(found) - len(failures):
+        failures.append(CheckFailure("deliveries", f"{counted(more, 'more delivery')} like these"))
+    return failures
 
 
 def _moved(field: str, olds: Props, news: Props) -> CheckFailure:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from cloud_siem.errors import Reason
+from cloud_siem.errors import Reason, Severity
 from cloud_siem.wording import harmless
 
 JSON_VERSION = 1
@@ -23,19 +23,22 @@ NO_FILE = "environment"
 
 
 def as_json(reasons: Sequence[Reason], counts: Mapping[str, int]) -> str:
-    """One document: how much was checked, and each fault with its place."""
-    faults = [
-        {
-            "file": reason.place.file if reason.place else None,
-            "line": reason.place.line if reason.place else None,
-            "column": reason.place.column if reason.place else None,
-            "path": list(reason.path),
-            "message": reason.message,
-            "hint": reason.hint,
-        }
-        for reason in reasons
-    ]
-    return json.dumps({"version": JSON_VERSION, **counts, "faults": faults}, indent=2)
+    """One document: how much was checked, and each fault and warning with its place."""
+    faults = [_entry(one) for one in reasons if one.severity is Severity.ERROR]
+    warnings = [_entry(one) for one in reasons if one.severity is Severity.WARNING]
+    document = {"version": JSON_VERSION, **counts, "faults": faults, "warnings": warnings}
+    return json.dumps(document, indent=2)
+
+
+def _entry(reason: Reason) -> Mapping[str, object]:
+    return {
+        "file": reason.place.file if reason.place else None,
+        "line": reason.place.line if reason.place else None,
+        "column": reason.place.column if reason.place else None,
+        "path": list(reason.path),
+        "message": reason.message,
+        "hint": reason.hint,
+    }
 
 
 # --- GitHub ---------------------------------------------------------------------------------------
@@ -58,7 +61,7 @@ def _command(reason: Reason) -> str:
         for name, value in {**where, "title": CHECK}.items()
         if value is not None
     )
-    return f"::error {properties}::{_escaped(reason.sentence)}"
+    return f"::{reason.severity.value} {properties}::{_escaped(reason.sentence)}"
 
 
 def _escaped(text: str, also: str = "") -> str:
@@ -74,6 +77,9 @@ def as_gitlab(reasons: Sequence[Reason]) -> str:
     return json.dumps([_issue(reason, seen) for reason in reasons], indent=2)
 
 
+_GITLAB = {Severity.ERROR: "major", Severity.WARNING: "minor"}
+
+
 def _issue(reason: Reason, seen: Counter[str]) -> dict[str, object]:
     file = reason.place.file if reason.place else NO_FILE
     line = reason.place.line if reason.place else None
@@ -81,7 +87,7 @@ def _issue(reason: Reason, seen: Counter[str]) -> dict[str, object]:
         "description": reason.sentence,
         "check_name": CHECK,
         "fingerprint": _fingerprint(file, reason, seen),
-        "severity": "major",
+        "severity": _GITLAB[reason.severity],
         "location": {"path": file, "lines": {"begin": line or 1}},
     }
 

@@ -8,12 +8,13 @@ level, ``deliveries`` as JSON) and for values that ``stackfile`` read (YAML's ow
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
-from cloud_siem.catalog import closest
+from cloud_siem.catalog import closest, product_of
 from cloud_siem.errors import Place, Reason, StackError
 from cloud_siem.ignore import Ignore
 from cloud_siem.jsontext import parsed
@@ -84,6 +85,10 @@ class Stack:
     def place_of(self, key: DeliveryKey) -> Place | None:
         """Where the entry of a delivery stands; None when no file says so."""
         return _place_at(self.places, path_of(key), self.file)
+
+    def key_place(self, path: Keys) -> Place | None:
+        """Where the last of these keys stands; None when no file says so."""
+        return _place_at(self.places, path, self.file, at_key=True)
 
 
 def build_stack(
@@ -309,12 +314,16 @@ class _Builder:
         path = (DELIVERIES, product)
         self._check_code(path, product, "product", "products are named one by one")
         if not isinstance(logs, dict):
+            # Never the advice to open everything: it may be a slip of the indentation.
+            if owner := product_of(product):
+                message = f"the log stands where a product belongs, and {owner} is its product"
+                self._note(path, message, f"indent it, below {owner}:", at_key=True)
+                return
             what = "the product has no logs" if logs is None else f"{shown(logs)} is no mapping"
-            self._note(path, what, f'list its logs below it, or write {{"{WHOLE_PRODUCT}": open}}')
+            self._note(path, what, "list its logs below it, each with a state")
             return
         if not logs:
-            hint = f'list its logs, write {{"{WHOLE_PRODUCT}": open}}, or remove the product'
-            self._note(path, "the product has no logs", hint)
+            self._note(path, "the product has no logs", "list its logs, or remove the product")
         if WHOLE_PRODUCT in logs and len(logs) > 1:
             message = f'"{WHOLE_PRODUCT}" stands for all logs and cannot be mixed with single ones'
             hint = "keep either"
@@ -399,7 +408,7 @@ class _Builder:
             message, hint = f"the {what} code is empty", "write its code, or remove the entry"
         else:
             message = f"{shown(code)} is no {what} code"
-            hint = "codes are up to 128 letters, digits, _ . and -"
+            hint = _odd_character(code) or "codes are up to 128 letters, digits, _ . and -"
         self._note(path, message, hint, at_key=True)
 
     # --- single values ----------------------------------------------------------------------------
@@ -461,6 +470,12 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
             raise Unusable(f"{shown(key)} is there twice", "remove one of them")
         found[key] = value
     return found
+
+
+def _odd_character(code: str) -> str:
+    """The name of a letter that only looks like one of the alphabet of codes; else empty."""
+    odd = next((char for char in code if char.isalpha() and not char.isascii()), "")
+    return f"{odd} is U+{ord(odd):04X} {unicodedata.name(odd, 'without a name')}" if odd else ""
 
 
 def _refuse(constant: str) -> object:

@@ -6,6 +6,7 @@ that a small file that means a huge one is given up before anybody holds it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -119,9 +120,13 @@ class Events:
             line = self._text.splitlines()[at.line : at.line + 1] or [""]
             if line[0][at.column :][:1] == "\t":
                 hint = "indent with blanks, not with tabs"
+            if _BARE_STAR.search(line[0][: at.column + 1]):
+                hint = 'a star needs quotes: "*": open'
         return Stop(at, f"the file is not YAML: {problem}", hint)
 
 
+_BARE_STAR = re.compile(r"(^|[{,])\s*\*\s*:?$")
+"""The text up to the parser's complaint, where a key is a star without quotes: an alias."""
 _HINTS = (  # by what LibYAML's parser says, and the one in Python
     ("mapping values are not allowed", "text with a colon and a blank needs quotes"),
     ("could not find expected ':'", "a key ends with a colon and a blank"),

@@ -213,6 +213,7 @@ EXCLUDES = [
         about="the gate",
         deliveries={"oss": {ACCESS: "closed", METER: "open"}, "waf": {"*": "open"}},
         flags=without(GATE_URN),
+        exact=False,
         ok=False,
     ),
     Step(about="the gate, of what is named", flags=without(GATE_URN), named=True),
@@ -372,8 +373,7 @@ INTERRUPTS = [
         exact=False,
         ok=False,
     ),
-    Step(about="destroy, the rest", command="destroy", exact=False, ok=False),
-    Step(about="destroy, the rest, named", command="destroy", named=True),
+    Step(about="destroy, the rest, which is named", command="destroy", named=True),
 ]
 STORIES = {
     "plain": PLAIN,

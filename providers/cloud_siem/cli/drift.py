@@ -12,7 +12,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from cloud_siem.cli.reporting import add_report_option, check_places, kinds, num
 from cloud_siem.cli.stackfiles import all_files, beside, file_of
 from cloud_siem.drift import DEFAULT_FAIL_ON, Kind
 from cloud_siem.errors import Reason
-from cloud_siem.loading import load_files
+from cloud_siem.loading import faults_by_file, load_files
 from cloud_siem.origin import commit_of
 from cloud_siem.project import identity_of, label_of
 from cloud_siem.report.as_text import Look, to_text
@@ -122,7 +122,8 @@ def _report(args: argparse.Namespace, files: Sequence[str]) -> DriftReport:
         seen = {one.file for one in found}
         left_out = (*sorted(one.name for one in stacks if one.file not in seen),)
         print("Stopped; what was found so far is reported as partial.", file=sys.stderr)
-    outcomes = [*_looked_at(found, reasons), *_unread(files, stacks, reasons)]
+    faults = faults_by_file(files, stacks, reasons)
+    outcomes = [*_looked_at(found, faults), *_unread(files, stacks, faults)]
     return DriftReport(
         began=began,
         outcomes=tuple(sorted(outcomes, key=lambda one: (one.stack, one.file))),
@@ -138,31 +139,23 @@ def _recording() -> Recording:
     return recorded_of
 
 
-def _looked_at(found: Iterable[Outcome], reasons: Sequence[Reason]) -> Iterator[Outcome]:
+Faults = Mapping[Path, Sequence[Reason]]
+"""Why files cannot be used, by ``identity_of``."""
+
+
+def _looked_at(found: Iterable[Outcome], faults: Faults) -> Iterator[Outcome]:
     """The outcomes; a log that two files declare is a fault of a file that could be read."""
     for outcome in found:
-        faults = tuple(str(one) for one in reasons if _file_of(one) == outcome.file)
-        yield replace(outcome, errors=(*faults, *outcome.errors))
+        own = map(str, faults[identity_of(outcome.file)])
+        yield replace(outcome, errors=(*own, *outcome.errors))
 
 
-def _unread(
-    files: Sequence[str], stacks: Sequence[Stack], reasons: Sequence[Reason]
-) -> Iterator[Outcome]:
-    """The files that gave no stack, each with its faults and those of the environment."""
+def _unread(files: Sequence[str], stacks: Sequence[Stack], faults: Faults) -> Iterator[Outcome]:
+    """The files that gave no stack."""
     sound = {identity_of(one.file) for one in stacks}
     for path, file in {identity_of(file): file for file in files}.items():
         if path not in sound:
-            faults = [one for one in reasons if not _file_of(one) or _is(_file_of(one), path)]
-            errors = tuple(str(one) for one in faults)
-            yield Outcome(stack=label_of(path), file=file, errors=errors)
-
-
-def _file_of(reason: Reason) -> str:
-    return reason.place.file if reason.place else ""
-
-
-def _is(file: str, path: Path) -> bool:
-    return identity_of(file) == path
+            yield Outcome(stack=label_of(path), file=file, errors=tuple(map(str, faults[path])))
 
 
 # --- telling --------------------------------------------------------------------------------------

@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloud_siem.cli.stackfiles import all_files, project_here
-from cloud_siem.errors import Reason
 from cloud_siem.fleet.fleets import Chosen
 from cloud_siem.fleet.selection import Selection, SelectionError, Shard
-from cloud_siem.loading import load_files
-from cloud_siem.project import label_of
-from cloud_siem.stack import Stack
+from cloud_siem.loading import faults_by_file, load_files
+from cloud_siem.project import identity_of, label_of
 
 
 def add_selection_options(parser: argparse.ArgumentParser) -> None:
@@ -70,21 +68,14 @@ def chosen(args: argparse.Namespace) -> Chosen:
     # Before they are parsed: a record of a text that was edited in between is then one too old.
     texts = {name: _text(file) for name, file in files.items()}
     stacks, reasons = load_files(files.values(), os.environ)
-    sound = {one.name: one for one in stacks}
-    faults = {name: _faults(file, sound.get(name), reasons) for name, file in files.items()}
+    by_file = faults_by_file(files.values(), stacks, reasons)
+    faults = {name: tuple(map(str, by_file[identity_of(file)])) for name, file in files.items()}
     return Chosen(
         folder=project_here().folder.absolute(),
         stacks=tuple(one for one in stacks if not faults[one.name]),
         texts=texts,
         faults={name: found for name, found in faults.items() if found},
     )
-
-
-def _faults(file: str, stack: Stack | None, reasons: tuple[Reason, ...]) -> tuple[str, ...]:
-    """What is wrong with a file; where it gave no stack, what is wrong with the environment too."""
-    mine = [one for one in reasons if one.place and one.place.file == file]
-    ours = [one for one in reasons if not one.place] if stack is None else []
-    return tuple(str(one) for one in (*mine, *ours))
 
 
 def _tags(files: Mapping[str, str]) -> Mapping[str, Mapping[str, str] | None]:

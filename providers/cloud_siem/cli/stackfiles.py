@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,9 +32,15 @@ def project_here() -> Project:
 
 
 def all_files() -> list[str]:
-    """Every stack file of the project."""
+    """Every stack file of the project; what only looks like one is reported."""
     project = project_here()
     files = [str(path) for path in project.stack_files()]
+    for path in project.unread_files():
+        print(
+            f"{printable(str(path))} is not read: the stack files of this project are"
+            f" {printable(str(project.stack_folder / project.pattern))}",
+            file=sys.stderr,
+        )
     if not files:
         raise CloudSiemError(
             f"there is no stack file {project.stack_folder / project.pattern} here; run this in"

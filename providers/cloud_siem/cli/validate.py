@@ -1,7 +1,8 @@
 """``cloud-siem validate``: every fault of every stack file, without engine, cloud or credentials.
 
-As text, faults go to stderr, one per line, sorted by file and place, and the summary to stdout. In
-the other formats what programs read goes to stdout, and the summary to stderr.
+As text, faults and warnings go to stderr, one per line, sorted by file and place, and the summary
+to stdout; on a terminal each is followed by the line that it is about. In the other formats what
+programs read goes to stdout, and the summary to stderr.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.stackfiles import WHICH, all_files
 from cloud_siem.cli.streams import unfiltered
-from cloud_siem.errors import Reason
+from cloud_siem.errors import Reason, Severity, listed
 from cloud_siem.loading import load_files
+from cloud_siem.unknown_codes import unknown_codes
 from cloud_siem.wording import counted
 
 Reasons = tuple[Reason, ...]
@@ -38,6 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="for people (the default); for programs; annotations of a GitHub workflow; a GitLab"
         " Code Quality report",
     )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 where there are only warnings, too"
+    )
     parser.epilog = "CLOUD_SIEM_* variables in the environment count, as they do for pulumi up."
 
 
@@ -45,20 +50,24 @@ def run(args: argparse.Namespace) -> int:
     # Nothing that is read here is garbage before the end; to look for it takes a fifth of the time.
     gc.disable()
     try:
-        return validate(args.files or all_files(), os.environ, args.format)
+        return validate(args.files or all_files(), os.environ, args.format, strict=args.strict)
     finally:
         gc.enable()
 
 
-def validate(files: list[str], environ: Mapping[str, str], form: str = "text") -> int:
-    """Print the faults and the summary."""
-    stacks, reasons = load_files(files, environ)
+def validate(
+    files: list[str], environ: Mapping[str, str], form: str = "text", *, strict: bool = False
+) -> int:
+    """Print the faults, the warnings and the summary."""
+    stacks, faults = load_files(files, environ)
+    warnings = tuple(warning for stack in stacks for warning in unknown_codes(stack))
+    reasons = tuple(sorted((*faults, *warnings), key=lambda one: one.order))
     checked = _Checked(
         files=len(files), stacks=len(stacks), deliveries=sum(len(one.deliveries) for one in stacks)
     )
     if form == "text":
-        for reason in reasons:
-            print(reason, file=sys.stderr)
+        if reasons:
+            print(_text(reasons), file=unfiltered(sys.stderr))
         print(checked.summary(reasons))
     else:
         text = _WRITERS[form](reasons, checked, environ)
@@ -66,7 +75,15 @@ def validate(files: list[str], environ: Mapping[str, str], form: str = "text") -
         out = unfiltered(sys.stdout) if form == "github" else sys.stdout
         print(text, end="\n" if text else "", file=out)
         print(checked.summary(reasons), file=sys.stderr)
-    return ExitCode.ERROR if reasons else ExitCode.OK
+    return ExitCode.ERROR if faults or (strict and warnings) else ExitCode.OK
+
+
+def _text(reasons: Reasons) -> str:
+    if not sys.stderr.isatty():
+        return listed(reasons)
+    from cloud_siem.cli.excerpts import with_excerpts  # noqa: PLC0415 - for people at a terminal
+
+    return with_excerpts(reasons)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +97,12 @@ class _Checked:
     """Of these stacks."""
 
     def summary(self, reasons: Reasons) -> str:
-        if reasons:
-            return f"{counted(self.files, 'file')}, {counted(len(reasons), 'fault')}"
+        warnings = sum(one.severity is Severity.WARNING for one in reasons)
+        more = f", {counted(warnings, 'warning')}" if warnings else ""
+        if faults := len(reasons) - warnings:
+            return f"{counted(self.files, 'file')}, {counted(faults, 'fault')}{more}"
         deliveries = counted(self.deliveries, "delivery")
-        return f"{counted(self.stacks, 'stack')}, {deliveries}, no faults"
+        return f"{counted(self.stacks, 'stack')}, {deliveries}, no faults{more}"
 
 
 # --- for programs ---------------------------------------------------------------------------------

@@ -1,0 +1,40 @@
+"""Warnings of codes that are probably misspelled; called by ``cloud-siem validate``.
+
+Product and log codes are an open set: the documentation and the SDKs disagree on them, and the
+account's own list decides before anything is written. So a code that is not known is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cloud_siem.catalog import PRODUCTS, did_you_mean, logs_of
+from cloud_siem.errors import Reason, Severity
+from cloud_siem.stack import Stack, path_of
+from cloud_siem.wording import key_shown
+
+_ASK = "`cloud-siem list` shows what the account has"
+
+
+def unknown_codes(stack: Stack) -> Iterator[Reason]:
+    """Each product once, and each log, whose code no page of the vendor is known to have."""
+    unknown: set[str] = set()
+    for delivery in stack.deliveries:
+        product, log = delivery.key.product, delivery.key.log
+        if product not in PRODUCTS:
+            if product not in unknown:
+                unknown.add(product)
+                hint = did_you_mean(product, PRODUCTS)
+                yield _warning(stack, path_of(delivery.key)[:-1], "product", product, hint)
+        elif log is not None and (logs := logs_of(product)) and log not in logs:
+            yield _warning(stack, path_of(delivery.key), "log", log, did_you_mean(log, logs))
+
+
+def _warning(stack: Stack, path: tuple[str, ...], what: str, code: str, hint: str) -> Reason:
+    return Reason(
+        message=f"no documented {what} has the code {code}",
+        path=tuple(map(key_shown, path)),
+        place=stack.key_place(path),
+        hint=hint or _ASK,
+        severity=Severity.WARNING,
+    )
