@@ -113,8 +113,8 @@ def pytest_unconfigure() -> None:
 
 LONG = {
     "engine": (
-        "adopt beside drift fleet fleet_cluster guard_rails harness install keys killed messages"
-        " permissions policies project review scale secrets sequences upgrade wheel"
+        "adopt beside drift fleet fleet_cluster guard_rails harness install keys killed locales"
+        " messages permissions policies project review scale secrets sequences upgrade wheel"
     ),
     "pipelines": "github gitlab operator",
 }

@@ -46,7 +46,6 @@ def recorded_of(stack: Stack) -> Recorded:
                 env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
                 encoding="utf-8",
                 errors="replace",
                 timeout=_TIMEOUT_S,

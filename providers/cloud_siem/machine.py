@@ -229,7 +229,7 @@ def ask(command: Sequence[str], environ: Mapping[str, str]) -> Answer:
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=SECONDS,
             check=False,

@@ -47,6 +47,7 @@ from pulumi.output import UNKNOWN, Unknown, contains_unknowns
 from cloud_siem import guard, lifeline, preflight, properties, rules
 from cloud_siem.closing import Closer, DeclarationScope
 from cloud_siem.codes import Code
+from cloud_siem.engine_text import speak_utf8
 from cloud_siem.errors import MAX_REASONS, ApiError, CloudSiemError, Refusal, RefusedError
 from cloud_siem.guard import Closing
 from cloud_siem.model import (
@@ -148,6 +149,7 @@ class _Provider(ResourceProvider):
                 if getattr(sys.modules["__main__"].__spec__, "name", "") == _PLUGIN:
                     # From 3.260 on the SDK shows people the whole traceback of what a verb raises.
                     sys.tracebacklimit = 0
+                    speak_utf8()
                     lifeline.hold()
                 begin(Process(req.config._props, os.environ, folder=Path.cwd()))  # noqa: SLF001
 

@@ -19,6 +19,7 @@ from pulumi.dynamic import Resource
 
 from cloud_siem import loading, program, properties
 from cloud_siem.codes import Code
+from cloud_siem.engine_text import handed_config, speak_utf8
 from cloud_siem.errors import StackError
 from cloud_siem.model import Delivery, OnRemove, State, View
 from cloud_siem.project import Project
@@ -229,6 +230,7 @@ def load_stack() -> Stack:
         pulumi.RunError: With every reason, and where in the stack file each stands; the engine
             shows it without a traceback.
     """
+    speak_utf8()
     name = pulumi.get_stack()
     try:
         return loading.load_stack(_config(), name=name, file=_stack_file(name), environ=os.environ)
@@ -239,7 +241,7 @@ def load_stack() -> Stack:
 def _config() -> dict[str, object]:
     """Our part of the stack's config, by whole key; structured values are JSON texts."""
     config = pulumi.runtime.config
-    values = {**config.get_config_env(), **config.CONFIG.get()}
+    values = handed_config(config.get_config_env(), config.CONFIG.get())
     return {key: value for key, value in values.items() if key.startswith(PREFIX)}
 
 

@@ -230,7 +230,8 @@ def _version() -> VersionInfo:
         env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         start_new_session=True,
         check=False,
     )
