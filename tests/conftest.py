@@ -113,9 +113,11 @@ def pytest_unconfigure() -> None:
 
 LONG = {
     "engine": (
-        "adopt beside drift fleet fleet_cluster guard_rails harness install keys killed locales"
-        " messages permissions policies project review scale secrets sequences upgrade wheel"
+        "adopt beside drift flags fleet fleet_cluster guard_rails harness install keys killed"
+        " locales messages permissions policies project review scale secrets sequences settling"
+        " upgrade wheel"
     ),
+    "cli": "harmless",
     "pipelines": "github gitlab operator",
 }
 """By folder, the modules whose tests `make test` leaves to `make test-long`: each needs a minute,

@@ -11,7 +11,7 @@ from siem_emulator import EmulatorServer
 from tests.edits import Step, small_world, steps, tell
 from tests.lives import InHarness
 
-EXAMPLES = 60
+EXAMPLES = 40
 
 
 @pytest.fixture(scope="module")

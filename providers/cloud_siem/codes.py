@@ -37,6 +37,8 @@ class Code(Enum):
     """The log code is missing, which would mean every log of the product."""
     OTHER_ACCOUNT = "refused:other-account"
     """The credentials belong to another account than the stack declares."""
+    FOREIGN_PROVIDER = "refused:foreign-provider"
+    """A state names other code than ours, which a refresh would run with the credentials."""
     EXPLICIT_PROVIDER = "refused:explicit-provider"
     """A resource is given a provider instance of its own, which is a process of its own."""
     UNEXPECTED_CLOSE = "stopped:unexpected-close"

@@ -34,10 +34,20 @@ def recorded_of(stack: Stack) -> Recorded:
     """What is recorded of a stack.
 
     :raises NoStackError: the engine has no such stack.
+    :raises RefusedError: the state names other code than ours.
     :raises CloudSiemError: there is no engine, or it cannot read the stack.
     """
-    folder = _folder_of(stack)
-    command = ["pulumi", "stack", "export", f"--stack={stack.name}", "--non-interactive"]
+    return recorded(export_of(stack.name, _folder_of(stack)), stack.perspective)
+
+
+def export_of(stack: str, folder: Path) -> object:
+    """The JSON of ``pulumi stack export``; it raises what ``recorded_of`` raises.
+
+    Args:
+        stack: The stack's name.
+        folder: The project's.
+    """
+    command = ["pulumi", "stack", "export", f"--stack={stack}", "--non-interactive"]
     try:
         with _AT_ONCE:
             done = subprocess.run(
@@ -67,12 +77,11 @@ def recorded_of(stack: Stack) -> Recorded:
             f"`{' '.join(command)}` in {folder} failed (exit code {done.returncode}): {said}"
         )
     try:
-        export: object = parsed(done.stdout)
+        return parsed(done.stdout)
     except ValueError:
         raise CloudSiemError(
             f"`{' '.join(command)}` answered no JSON ({len(done.stdout)} characters)"
         ) from None
-    return recorded(export, stack.perspective)
 
 
 def _folder_of(stack: Stack) -> Path:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from cloud_siem.errors import CloudSiemError
+from cloud_siem import recorded_code
+from cloud_siem.errors import CloudSiemError, RefusedError
 from cloud_siem.model import Delivery, DeliveryKey, OnRemove, Perspective, Snapshot, State
 from cloud_siem.program import OUTPUT
 from cloud_siem.properties import (
@@ -124,9 +125,12 @@ def recorded(export: object, perspective: Perspective) -> Recorded:
     """From the export of a stack; what it has of other programs is left out.
 
     :raises CloudSiemError: it is not an export that this understands.
+    :raises RefusedError: one of our resources names other code than ours.
     """
     found: dict[str, list[Bag]] = {"Gate": [], "LogDelivery": [], "Settled": []}
-    resources, pending = _read(export)
+    resources, pending = read(export)
+    if names := tuple(recorded_code.foreign(resources, ours_only=True)):
+        raise RefusedError(recorded_code.refusal("", names))
     for kind, outputs in _ours(resources):
         found[kind].append(outputs)
     try:
@@ -200,7 +204,7 @@ def _foreign(resources: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def _read(export: object) -> tuple[Sequence[Mapping[str, Any]], bool]:
+def read(export: object) -> tuple[Sequence[Mapping[str, Any]], bool]:
     """The resources, and whether some operation was broken off."""
     pending: object = None
     match export:

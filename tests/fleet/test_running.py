@@ -41,7 +41,8 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
         program = tmp_path / "bin" / "pulumi"
         program.parent.mkdir(exist_ok=True)
         program.write_text(
-            f'#!/bin/sh\ncase "$*" in *version*) echo v3.259.0; exit;; esac\n'
+            f'#!/bin/sh\ncase "$*" in *version*) echo v3.259.0; exit;; '
+            f'*"stack export"*) echo \'{{"version": 3, "deployment": {{}}}}\'; exit;; esac\n'
             f"echo \"$*\" >> '{tmp_path}/asked'\n{does}\n"
         )
         program.chmod(0o755)

@@ -52,6 +52,11 @@ COMMANDS = (
         help="say whether this commit is its branch's newest",
     ),
     Command(
+        name="check-state",
+        module="cloud_siem.cli.check_state",
+        help="say whether recorded states name other code than ours",
+    ),
+    Command(
         name="ram-policy",
         module="cloud_siem.cli.ram_policy",
         help="print the RAM policy that a caller needs, and no more",

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloud_siem import tally
-from cloud_siem.errors import CloudSiemError
+from cloud_siem import recorded_code, tally
+from cloud_siem.errors import CloudSiemError, RefusedError
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task
 from cloud_siem.machine import runs_engine
 from cloud_siem.other_stacks import SENT_ACCOUNTS
@@ -57,6 +57,9 @@ def run(task: Task, session: Mapping[str, str] | None = None, clock: Clock | Non
     try:
         with _project(task) as folder, tempfile.TemporaryDirectory(prefix="cloud-siem-") as aside:
             result = _Run(task, folder, Path(aside), session or {}, clock or Clock()).result()
+    except RefusedError as error:
+        codes = tuple(one.code for one in error.refusals)
+        result = replace(_failed(task, str(error)), status=Status.REFUSED, codes=codes)
     except CloudSiemError as error:
         result = _failed(task, str(error))
     except OSError as error:
@@ -137,6 +140,7 @@ class _Run:
         attempt = 1
         while True:
             try:
+                running.check_state(recorded_code.allowed_in(os.environ))
                 return self._done(running, *self._operate(running))
             except engine.StackNotFoundError:
                 if attempt > 1:
