@@ -42,6 +42,10 @@ def test_every_name_of_the_door_leads_somewhere(name: str) -> None:
     assert getattr(cloud_siem, name) is not None
 
 
+def test_the_door_lists_its_names() -> None:
+    assert dir(cloud_siem) == cloud_siem.__all__
+
+
 def test_no_other_name_leads_anywhere() -> None:
     with pytest.raises(AttributeError, match="module 'cloud_siem' has no attribute 'Nonsense'"):
         _ = cloud_siem.Nonsense

@@ -166,6 +166,21 @@ def test_what_is_not_known_yet_is_let_through_and_the_rest_is_judged(siem: Emula
 
 
 @pytest.mark.usefixtures("begin")
+def test_a_key_that_the_update_alone_will_know_is_announced(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """At preview, with the way out: in the update it is too late."""
+    DELIVERY.check(bag(PROC), bag(PROC) | {"log": UNKNOWN, "account": UNKNOWN})
+
+    said = capsys.readouterr().out
+    assert said.startswith("account, log of sas/cloud_siem_aegis_proc will be known in the update")
+    assert codes_in(said) == (Code.KEY_CHANGED,)
+    DELIVERY.check({}, bag(PROC) | {"log": UNKNOWN})
+    DELIVERY.check(bag(PROC), bag(PROC) | {"reason": UNKNOWN})
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("begin")
 @pytest.mark.parametrize(
     ("field", "value"),
     [

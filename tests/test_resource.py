@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -13,7 +14,7 @@ from pulumi.runtime import mocks
 from pulumi.runtime.settings import set_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
-from cloud_siem.resource import AccountDeliveries, LogDelivery
+from cloud_siem.resource import AccountDeliveries, LogDelivery, load_stack
 from cloud_siem.stack import Stack, build_stack
 from tests.conftest import ACCOUNT
 
@@ -136,6 +137,47 @@ def test_one_delivery_may_be_declared_once(run: Run) -> None:
 
     with pytest.raises(pulumi.RunError, match="one and two declare the same delivery: sas/"):
         run(twice)
+
+
+def test_a_word_that_on_remove_does_not_know_is_refused(run: Run) -> None:
+    def program() -> None:
+        LogDelivery(
+            "one",
+            account=ACCOUNT,
+            region="cn-hangzhou",
+            product="sas",
+            log=PROC,
+            on_remove="kepe",  # type: ignore[arg-type]
+        )
+
+    with pytest.raises(pulumi.RunError, match="one: on_remove is 'kepe': write close or keep"):
+        run(program)
+
+
+FILE = """config:
+  cloud-siem:account: "1234567890123456"
+  cloud-siem:region: cn-hangzhou
+  cloud-siem:deliveries:
+    sas: {cloud_siem_aegis_proc: open}
+"""
+
+
+def test_a_program_may_declare_what_a_file_in_another_place_says(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.other.yaml"
+    file.write_text(FILE)
+
+    registered = run(lambda: AccountDeliveries("other", load_stack(file)))
+
+    assert registered[f"sas/{PROC}"].inputs["account"] == "1234567890123456"
+
+
+def test_the_settings_of_such_a_file_are_refused_and_not_lost(run: Run, tmp_path: Path) -> None:
+    """The provider's settings are those of the running stack."""
+    file = tmp_path / "Pulumi.other.yaml"
+    file.write_text(f"{FILE}  cloud-siem:closeLimit: 1\n")
+
+    with pytest.raises(pulumi.RunError, match=r"Pulumi.other.yaml:6:3: cloud-siem:closeLimit: a s"):
+        run(lambda: load_stack(file))
 
 
 def test_the_same_program_may_run_again_in_one_process(run: Run) -> None:

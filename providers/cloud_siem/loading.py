@@ -112,6 +112,28 @@ def load_stack_file(
     return _loaded(read_stack_file(path), environ, given or {}, project_faults(project))
 
 
+def load_declaration(path: str | Path, environ: Mapping[str, str]) -> Stack:
+    """The stack of a file that is not the running stack's own, for a program.
+
+    Settings in it would be lost: the provider has those of the running stack.
+
+    :raises StackError: with a reason for each setting, too.
+    """
+    stack = load_stack_file(path, environ)
+    reasons = [
+        Reason(
+            message="a setting holds for the whole run, and this is not the running stack's file",
+            path=(key,),
+            place=stack.key_place((key,)),
+            hint="move it into the running stack's config",
+        )
+        for key in stack.given
+    ]
+    if reasons:
+        raise StackError(reasons)
+    return stack
+
+
 def load_stack_text(data: bytes, file: str, environ: Mapping[str, str]) -> Stack:
     """The stack of a file whose bytes were read already; ``file`` is what its places name.
 

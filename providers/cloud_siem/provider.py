@@ -163,6 +163,12 @@ class LogDeliveryProvider(_Provider):
         found = rules.delivery_faults(news, _unknown(news), require_reason=required)
         failures = [CheckFailure(one.field, one.message) for one in found]
         if failures or _unknown(news):
+            if olds and (unknown := sorted(_unknown(news) & set(properties.KEY_FIELDS))):
+                say(
+                    f"{', '.join(unknown)} of {olds.get('product')}/{olds.get('log')} will be known"
+                    " in the update alone. If it changes, the update is refused there: what it"
+                    f" means stays with a resource's name, so use another name. {Code.KEY_CHANGED}"
+                )
             return CheckResult(news, failures)
         process().name_stack(properties.stack_of(news))
         inputs = properties.inputs_of(news)
@@ -595,8 +601,8 @@ def _moved(field: str, olds: Props, news: Props) -> CheckFailure:
     refusal = Refusal(
         code=Code.KEY_CHANGED,
         message=f"{field} cannot change in place (it was {was}, and would become {now}): that would"
-        " open everything there and leave or close everything here. Create a new stack, or a new"
-        " entry.",
+        " open everything there and leave or close everything here. Create a new stack or a new"
+        " entry; in a program of your own, give the resource another name.",
     )
     return CheckFailure(field, str(refusal))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 import pulumi
@@ -21,7 +21,7 @@ from cloud_siem import loading, program, properties
 from cloud_siem.codes import Code
 from cloud_siem.engine_text import handed_config, speak_utf8
 from cloud_siem.errors import StackError
-from cloud_siem.model import Delivery, OnRemove, State, View
+from cloud_siem.model import Delivery, OnRemove, State
 from cloud_siem.project import Project
 from cloud_siem.properties import GateBag
 from cloud_siem.provider import GateProvider, LogDeliveryProvider, SettledProvider
@@ -37,6 +37,13 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
     Removing it from the program closes the delivery, unless ``on_remove`` is ``keep``. By itself it
     has no gate: to be guarded against closing more than was meant, declare deliveries through
     ``AccountDeliveries``.
+
+    Outputs, besides the inputs:
+
+    - ``project``, ``logstore``: where in Simple Log Service the log flows.
+    - ``topic``: of the log's entries there; empty where a whole product has several.
+    - ``adopted``: whether the delivery was already so before this stack had it.
+    - ``request_id``: of the last write that changed it; empty when this stack never wrote it.
     """
 
     if TYPE_CHECKING:  # Pulumi's SDK would evaluate these anew for each resource; it needs none
@@ -49,14 +56,10 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
         state: Output[str]
         reason: Output[str | None]
         project: Output[str]
-        """The Simple Log Service project that the log flows into."""
         logstore: Output[str]
         topic: Output[str]
-        """The topic of the log's entries there; empty where a whole product has several."""
         adopted: Output[bool]
-        """Whether the delivery was already so before this stack had it."""
         request_id: Output[str]
-        """Of the last write that changed it; empty when this stack never wrote it."""
 
     def __init__(  # noqa: PLR0913 - the inputs are one flat bag, as the engine shows it
         self,
@@ -66,12 +69,12 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
         region: Input[str],
         product: Input[str],
         log: Input[str],
-        state: Input[str] = State.OPEN.value,
+        state: Input[Literal["open", "closed"]] = "open",
         reason: Input[str] | None = None,
-        view: Input[str] = View.ACCOUNT.value,
+        view: Input[Literal["account", "enterprise"]] = "account",
         member: Input[str] | None = None,
         protect: bool = False,
-        on_remove: str = OnRemove.CLOSE.value,
+        on_remove: Literal["close", "keep"] = "close",
         guarded: bool = False,
         opts: ResourceOptions | None = None,
     ) -> None:
@@ -91,7 +94,14 @@ class LogDelivery(Resource, module=_MODULE, name="LogDelivery"):
             on_remove: ``close`` or ``keep``: what removing it from the program does.
             guarded: Set by ``AccountDeliveries``, for the deliveries that its gate guards.
             opts: As for any resource.
+
+        Raises:
+            pulumi.RunError: The same program declares this delivery already, or ``on_remove`` is
+                not one of the two words.
         """
+        if on_remove not in _ON_REMOVE:
+            words = " or ".join(_ON_REMOVE)
+            raise pulumi.RunError(f"{resource_name}: on_remove is {on_remove!r}: write {words}")
         inputs: dict[str, Any] = {
             "account": account,
             "region": region,
@@ -223,8 +233,15 @@ def _inputs_of(one: Delivery) -> dict[str, Any]:
     }
 
 
-def load_stack() -> Stack:
-    """The stack that Pulumi is running, from its config and the ``CLOUD_SIEM_*`` environment.
+def load_stack(file: str | Path | None = None) -> Stack:
+    """Read what the stack that Pulumi is running declares.
+
+    From its config and the ``CLOUD_SIEM_*`` environment variables, or from a stack file in another
+    place, for a program that declares several accounts. Such a file has no settings: those hold for
+    the whole run, and are those of the running stack's own config.
+
+    Args:
+        file: A stack file, relative to the working directory.
 
     Raises:
         pulumi.RunError: With every reason, and where in the stack file each stands; the engine
@@ -233,9 +250,11 @@ def load_stack() -> Stack:
     speak_utf8()
     name = pulumi.get_stack()
     try:
+        if file is not None:
+            return loading.load_declaration(file, os.environ)
         return loading.load_stack(_config(), name=name, file=_stack_file(name), environ=os.environ)
     except StackError as error:
-        raise pulumi.RunError(f"stack {name} cannot be used:\n{error}") from None
+        raise pulumi.RunError(f"stack {file or name} cannot be used:\n{error}") from None
 
 
 def _config() -> dict[str, object]:
@@ -262,6 +281,7 @@ def _refuse_own_process(resource: Resource, name: str) -> None:
         )
 
 
+_ON_REMOVE = tuple(one.value for one in OnRemove)
 _components: WeakKeyDictionary[pulumi.Resource, list[AccountDeliveries]] = WeakKeyDictionary()
 """By the root resource, which each run of a program has its own of."""
 
