@@ -6,6 +6,7 @@ without the engine, ``load_files`` and ``check_files`` for many files.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -252,6 +253,8 @@ def _built(
     unquoted = dict(read.unquoted)
     if not read.whole:
         raise StackError([*faults, *unquoted.values()])
+    if values is None:
+        faults += _too_large(read)
     bare = [] if not read.bare or values is not None else [*_bare_keys(read)]
     faults += bare
     try:
@@ -302,6 +305,31 @@ def _bare_keys(read: StackFile, project: Project | None = None) -> Iterator[Reas
             hint = "remove it, or give it the namespace that it belongs to"
         if project.is_ours(key) or (whole in OWN_KEYS and whole not in read.values):
             yield Reason(message=message, path=(key,), place=place, hint=hint)
+
+
+MAX_HANDED = 128 * 1024
+"""Bytes of one environment variable, its name and the end included (Linux, MAX_ARG_STRLEN)."""
+
+
+def config_size(read: StackFile) -> int:
+    """The bytes of a file's config as the engine hands it to a program."""
+    handed = {
+        key: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        for key, value in read.values.items()
+    }
+    text = json.dumps(handed, ensure_ascii=False, separators=(",", ":"))
+    return len(f"PULUMI_CONFIG={text}".encode()) + 1
+
+
+def _too_large(read: StackFile) -> Iterator[Reason]:
+    """More config than that: the engine fails with "argument list too long"."""
+    if (size := config_size(read)) > MAX_HANDED:
+        yield Reason(
+            message=f"the config has {size} bytes as the engine hands it to a program, and"
+            f" {MAX_HANDED} are the most",
+            place=Place(file=read.path),
+            hint="split the stack",
+        )
 
 
 def project_faults(project: Project) -> Iterator[Reason]:

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from cloud_siem.loading import MAX_HANDED, config_size, load_files
 from cloud_siem.project import Project
+from cloud_siem.stackfile import read_stack_file
 from tests.engine.engine import STACK, TIMEOUT_S, Engine, clean_environment, written
 
 PROC, DNS = "cloud_siem_aegis_proc", "cloud_siem_aegis_dns"
@@ -199,3 +201,24 @@ def test_after_a_move_the_printed_command_removes_the_state_and_nothing_closes(
     removed.up("prod")
     assert removed.stacks() == ["prod"]
     assert removed.closed() == []
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_validate_knows_how_much_config_the_engine_can_hand_to_a_program(
+    engine: Engine, fits: bool
+) -> None:
+    """Linux has a limit for one environment variable; the two agree to the byte."""
+    tags = {f"tag-{at:04}": "x" * 100 for at in range(1100)}
+    engine.declare({"sas": {PROC: "open"}}, tags=tags)
+    room = MAX_HANDED - config_size(read_stack_file(engine.file))
+    tags |= {f"more-{at:04}": "y" for at in range(room // len('\\"more-0000\\":\\"y\\",'))}
+    engine.declare({"sas": {PROC: "open"}}, tags=tags)
+    left = MAX_HANDED - config_size(read_stack_file(engine.file))
+    tags["tag-0000"] += "z" * (left if fits else left + 1)
+    engine.declare({"sas": {PROC: "open"}}, tags=tags)
+
+    faults = [str(one) for one in load_files([engine.file], {})[1]]
+    done = engine.run("preview")
+
+    assert [("split the stack" in one) for one in faults] == ([] if fits else [True])
+    assert (done.code == 0) is fits, done.text[-500:]
