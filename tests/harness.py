@@ -73,7 +73,7 @@ import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -295,7 +295,8 @@ class Harness:
             if running.stopped:
                 return running.outcome
             refresh = False
-        with self._run(config, running):
+        command = ["pulumi", "up", *flags.arguments("dev")]
+        with self._run(config, running, command):
             if refresh:
                 deployment.refresh()
             if not dry:
@@ -316,10 +317,13 @@ class Harness:
         )
 
     @contextmanager
-    def _run(self, config: Config, running: Running) -> Iterator[Running]:
+    def _run(
+        self, config: Config, running: Running, command: Sequence[str] = ()
+    ) -> Iterator[Running]:
         """Begin a provider process, and end it; whatever it prints belongs to the run."""
         before = provider._process
-        provider.begin(Process(config, self.environ, folder=self.folder, clock=self.clock))
+        folder, clock = self.folder, self.clock
+        provider.begin(Process(config, self.environ, folder=folder, clock=clock, command=command))
         output = _Output(running.lines)
         try:
             with contextlib.redirect_stdout(output):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloud_siem import machine
-from cloud_siem.machine import DISTRIBUTION, HOST_PARTS, Runtime
+from cloud_siem.machine import DISTRIBUTION, HOST_PARTS, Runtime, engine_command
 from cloud_siem.project import Project
 from cloud_siem.version import __version__
 
@@ -159,3 +160,26 @@ def test_a_python_without_our_package_has_none(tmp_path: Path) -> None:
     assert bare.packages == {}
     assert bare.version
     assert broken.failure.endswith("does not start: Permission denied")
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_the_command_line_of_the_engine_is_that_of_the_nearest_one_above(
+    tmp_path: Path, depth: int
+) -> None:
+    """A shell may stand between it and the provider's process."""
+    pulumi = tmp_path / "pulumi"
+    asks = "from cloud_siem.machine import engine_command as c; print('|'.join(c()))"
+    between = "sh -c '\"$@\"; true' sh " * depth
+    pulumi.write_text(f'#!/bin/sh\n{between}{sys.executable} -c "{asks}"\ntrue\n')
+    pulumi.chmod(0o755)
+
+    said = subprocess.run(
+        [str(pulumi), "up", "--target", "a b"], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert said.split("|")[-4:] == ["up", "--target", "a b", "\n"]
+
+
+def test_without_an_engine_above_there_is_no_command_line() -> None:
+    assert engine_command(1) == ()
+    assert engine_command(2**30) == ()

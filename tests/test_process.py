@@ -188,3 +188,23 @@ def test_the_config_spares_what_it_declares_open_beside_a_removed_key(
 ) -> None:
     """Nothing where it declares the key itself: then all of it is destroyed."""
     assert set(declaring({"sas": entries}).configured_beside(removed)) == beside
+
+
+@pytest.mark.parametrize(
+    ("command", "targeted"),
+    [
+        ("pulumi up --target a", True),
+        ("pulumi --stack destroy update -y -t a", False),
+        ("/bin/sh /x/pulumi update -t=a --yes", True),
+        ("pulumi up --exclude a", True),
+        ("pulumi up --yes", False),
+        ("pulumi destroy --target a", False),
+        ("pulumi down --target up", False),
+        ("", False),
+    ],
+)
+def test_an_update_of_a_part_is_told_by_the_engines_command(command: str, targeted: bool) -> None:
+    """Where it is not clear, it is none: a destroy has to go on."""
+    process = Process({}, {}, folder=Path("/"), command=command.split())
+
+    assert process.is_targeted_update is targeted

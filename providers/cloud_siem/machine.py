@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -215,6 +216,22 @@ def runs_engine(pid: int) -> bool:
     name, _, rest = text.partition("(")[2].rpartition(") ")
     # A process that is over keeps its name until somebody has waited for it: a zombie (proc(5)).
     return name == ENGINE and not rest.startswith(("Z", "X"))
+
+
+def engine_command(pid: int | None = None) -> tuple[str, ...]:
+    """The command line of the engine that started a process, this one if no other is given.
+
+    Empty where that cannot be read: it takes Linux's /proc.
+    """
+    pid = os.getpid() if pid is None else pid
+    with suppress(OSError, ValueError, IndexError):
+        while pid > 1:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+            pid = int(stat.rpartition(") ")[2].split()[1])  # the parent's (proc(5))
+            if runs_engine(pid):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                return tuple(command.decode(errors="replace").split("\0"))
+    return ()
 
 
 _QUIET = {"PULUMI_SKIP_UPDATE_CHECK": "true", "NO_COLOR": "1"}

@@ -7,7 +7,7 @@ update, and runs four verbs at a time in each; so everything here is shared betw
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -34,6 +34,10 @@ from cloud_siem.tally import Tally
 from cloud_siem.tickets import Tickets
 from cloud_siem.unrecorded import Unrecorded
 
+_VERBS = {"up": True, "update": True} | dict.fromkeys(("destroy", "down", "dn", "refresh"), False)
+"""Of the engine's command line, with its aliases: whether the program runs."""
+_TARGETS = ("--target", "-t", "--exclude")
+
 
 class Process(Unrecorded):
     """One provider process, from its ``configure`` to its end."""
@@ -45,8 +49,19 @@ class Process(Unrecorded):
         *,
         folder: Path,
         clock: Clock | None = None,
+        command: Sequence[str] = (),
     ) -> None:
+        """Begin with what the engine hands over.
+
+        Args:
+            config: The stack's config, by key.
+            environ: The environment.
+            folder: The project's.
+            clock: The outside world of waiting.
+            command: The engine's command line; empty where it is not known.
+        """
         self._config = config
+        self._command = command
         self._environ = environ
         self._folder = folder
         self._clock = clock or Clock()
@@ -100,6 +115,12 @@ class Process(Unrecorded):
         """The one closer for a perspective, on its session."""
         self.session(perspective, stack)
         return self._closers[perspective]
+
+    @cached_property
+    def is_targeted_update(self) -> bool:
+        """Whether the engine's command is known to be an update of a part of the program."""
+        verb = next((word for word in self._command[1:] if word in _VERBS), "")
+        return _VERBS.get(verb, False) and any(one.startswith(_TARGETS) for one in self._command)
 
     def name_stack(self, stack: str) -> None:
         """Note the stack's name as the program says it."""
@@ -195,10 +216,11 @@ class Process(Unrecorded):
         """What the config declares open of the key's product, for a delete that saw no gate.
 
         With ``--target`` that may be a retry, while the program declares single logs in the place
-        of the product. Where the config declares the key itself, all of it is being destroyed.
+        of the product. Where the config declares the key itself, all of it is being destroyed;
+        unless it is known to be an update.
         """
         declared = self.configured(key.perspective)
         keys = [one.key for one in declared if one.key.switch[:3] == key.switch[:3]]
-        if key in keys:
+        if key in keys and not self.is_targeted_update:
             return ()
         return tuple(one.key for one in declared if one.state is State.OPEN and one.key in keys)

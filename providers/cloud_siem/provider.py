@@ -50,6 +50,7 @@ from cloud_siem.codes import Code
 from cloud_siem.engine_text import speak_utf8
 from cloud_siem.errors import MAX_REASONS, ApiError, CloudSiemError, Refusal, RefusedError
 from cloud_siem.guard import Closing
+from cloud_siem.machine import engine_command
 from cloud_siem.model import (
     Delivery,
     DeliveryKey,
@@ -151,7 +152,9 @@ class _Provider(ResourceProvider):
                     sys.tracebacklimit = 0
                     speak_utf8()
                     lifeline.hold()
-                begin(Process(req.config._props, os.environ, folder=Path.cwd()))  # noqa: SLF001
+                config = req.config._props  # noqa: SLF001
+                folder, command = Path.cwd(), engine_command()
+                begin(Process(config, os.environ, folder=folder, command=command))
 
 
 class LogDeliveryProvider(_Provider):
@@ -472,6 +475,10 @@ class SettledProvider(_Provider):
     def delete(self, id_: str, props: Props) -> None:
         closer, recorded = _closer(props), self._recorded(props)
         declared = process().declared(closer.session.perspective)
+        if closer.scope is DeclarationScope.NONE and process().is_targeted_update:
+            # A program runs, and the targets hide all of it from us: no destroy.
+            closer.widen_scope(DeclarationScope.PARTIAL)
+            declared += process().configured(closer.session.perspective)
         broken = [*guard.protected(recorded, declared)]
         process().keep(guard.kept(recorded, declared))
         if broken or guard.closing_entries(recorded, declared):

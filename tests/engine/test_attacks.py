@@ -328,3 +328,17 @@ def test_renaming_the_component_of_a_protected_log_that_closes_is_refused(
     assert result.code != 0, result.text
     assert result.writes == []
     assert siem.status("sas", PROC)
+
+
+def test_targeting_the_old_names_of_a_renamed_component_closes_nothing(
+    engine: Engine, siem: EmulatorServer
+) -> None:
+    """It looks like a destroy of all; but it is an update, and its program declares all of it."""
+    declared(engine, {"sas": {PROC: "open"}})
+    old = urn(engine, "gate")
+    engine.rewrite(program(prefix="new-"))
+
+    result = engine.up("--target", old, "--target-dependents")
+
+    assert [call for call in result.writes if call.startswith("close")] == []
+    assert siem.status("sas", PROC)
