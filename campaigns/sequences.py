@@ -144,7 +144,9 @@ def _flags_on_harness(plan: Plan) -> Outcome:
         folder.mkdir()
         # With one thread a seed always comes out the same; with more, other orders are seen.
         parallel = THREADS if seed % IN_PARALLEL == 0 and seed else 1
-        travel_in_harness(draw(seed), siem, folder, parallel=parallel, count=count)
+        # A run in the midst of another one would take over its threads here: all are one process.
+        events = draw(seed, meanwhile=parallel == 1)
+        travel_in_harness(events, siem, folder, parallel=parallel, count=count)
 
     return _lived(plan, one)
 

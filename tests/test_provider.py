@@ -472,22 +472,35 @@ def test_a_new_gate_authorizes_new_deliveries_that_are_declared_closed(
 def test_a_gate_without_its_past_authorizes_nothing_once_it_is_known_to_have_one(
     siem: EmulatorServer, begin: Begin
 ) -> None:
-    """By a delivery that is recorded, or by the gate before it, which was replaced."""
-    past: dict[str, Callable[[], object]] = {
-        "a recorded delivery": lambda: DELIVERY.check(
-            bag(PROC, guarded=True), bag(PROC, guarded=True)
-        ),
-        "the replaced gate": lambda: GATE.delete("id", gate((AUDIT, State.OPEN))),
-    }
-    for seen in past.values():
-        begin()
-        GATE.check({}, gate((AUDIT, State.CLOSED), (PROC, State.OPEN)))
-        seen()
-        news = bag(AUDIT, "closed", guarded=True)
+    """By a delivery that is recorded."""
+    begin()
+    GATE.check({}, gate((AUDIT, State.CLOSED), (PROC, State.OPEN)))
+    DELIVERY.check(bag(PROC, guarded=True), bag(PROC, guarded=True))
+    news = bag(AUDIT, "closed", guarded=True)
 
-        assert codes(DELIVERY.check({}, news)) == [Code.NOT_AUTHORIZED]
-        assert refused(lambda: DELIVERY.create(dict(news))) == [Code.NOT_AUTHORIZED]  # noqa: B023
-        assert writes(siem) == []
+    assert codes(DELIVERY.check({}, news)) == [Code.NOT_AUTHORIZED]
+    assert refused(lambda: DELIVERY.create(dict(news))) == [Code.NOT_AUTHORIZED]
+    assert writes(siem) == []
+
+
+@pytest.mark.parametrize("words", [{}, named(AUDIT)])
+def test_a_gate_does_not_make_room_for_one_that_would_close_something(
+    siem: EmulatorServer, begin: Begin, words: Bag
+) -> None:
+    """Else the run would be refused later, and what the gate has recorded would be lost.
+
+    Unless a person named what closes.
+    """
+    begin(**words)
+    GATE.check({}, gate((AUDIT, State.CLOSED), (PROC, State.OPEN)))
+
+    if words:
+        GATE.delete("id", gate((AUDIT, State.OPEN)))
+    else:
+        old = gate((AUDIT, State.OPEN))
+        assert refused(lambda: GATE.delete("id", old)) == [Code.NOT_AUTHORIZED]
+    GATE.delete("id", gate())
+    assert writes(siem) == []
 
 
 @pytest.mark.usefixtures("begin")

@@ -303,17 +303,16 @@ def dropped_protection(
     """What is recorded as protected, and that this update would close or drop.
 
     The recorded flag counts: taking it off in the same edit is what an intruder, or somebody in a
-    hurry, would do.
+    hurry, would do. Another entry that covers the same logs does not stand in for it: Pulumi's own
+    protect keeps the resource, and after that update nothing else would remember the flag.
     """
     protected = [one for one in before if one.protect and one.state is not State.CLOSED]
     if not protected:
         return ()
     declared = list(after)
-    stays = KeyIndex(one.key for one in declared if one.state is State.OPEN)
+    stays = {one.key for one in declared if one.state is State.OPEN}
     closes = KeyIndex(one.key for one in declared if one.state is State.CLOSED)
-    return tuple(
-        one.key for one in protected if not stays.covers(one.key) or closes.overlaps(one.key)
-    )
+    return tuple(one.key for one in protected if one.key not in stays or closes.overlaps(one.key))
 
 
 def kept_too_late(before: Iterable[Delivery], after: Iterable[Delivery]) -> Iterator[Refusal]:

@@ -361,13 +361,18 @@ class GateProvider(_Provider):
 
     @reports_errors
     def delete(self, id_: str, props: Props) -> None:
-        """Note, for the rest of the run, that deliveries were recorded before it.
+        """Refuse to go where its successor, which saw nothing of its record, would close something.
 
-        A gate is deleted last, and before this only where Pulumi replaces it: its successor's check
-        saw nothing of what was recorded.
+        A gate is deleted last, and before this only where Pulumi replaces it. What it has recorded
+        must not be lost in a run that is refused; and the rest of the run has to know of it.
         """
-        if GateBag.read(props).deliveries:
-            _closer(props).recorded_unseen = True
+        closer, recorded = _closer(props), GateBag.read(props).deliveries
+        if not recorded:
+            return
+        closer.recorded_unseen = True
+        named = closer.session.settings.names
+        if blind := [log for log in closer.tickets.for_creates() if not named(log)]:
+            raise RefusedError(*(closer.not_authorized(log, [log]) for log in blind))
 
     def _live_failures(self, before: GateBag, gate: GateBag) -> list[CheckFailure]:
         new = [one for one in gate.deliveries if before.states.get(one.key) is not one.state]

@@ -116,6 +116,12 @@ class Tickets:
             return False
         return creates or log.switch not in self._for_creates
 
+    def for_creates(self) -> tuple[DeliveryKey, ...]:
+        """The logs that a gate without old inputs authorized, and that no call has closed yet."""
+        with self._lock:
+            switches = self._for_creates - self._sent.keys()
+            return tuple(self._given[one].key for one in self._given if one in switches)
+
     def last_log(self, snapshot: Snapshot, settings: Settings) -> Refusal | None:
         """The refusal of what was authorized, if by now no log of the account would stay open."""
         with self._lock:
