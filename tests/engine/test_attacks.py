@@ -67,7 +67,7 @@ Flags = Callable[[Engine], list[str]]
             lambda e: ["--replace", urn(e, "gate"), "--replace", urn(e, f"sas/{PROC}")],
             Code.NOT_AUTHORIZED,
         ),
-        (lambda e: ["--replace", urn(e, "gate")], Code.PROTECTED),
+        (lambda e: ["--replace", urn(e, "gate")], Code.NOT_AUTHORIZED),
         (lambda e: ["--target", urn(e, f"sas/{PROC}")], Code.PROTECTED),
         (lambda _: ["--continue-on-error"], Code.PROTECTED),
     ],
