@@ -82,6 +82,12 @@ class Adoption:
         return tuple(log for log in self.snapshot.logs if log.state is State.OPEN)
 
     @cached_property
+    def covered_before(self) -> tuple[Log, ...]:
+        """What is open, and declared by the file as it is."""
+        declared = {log for key in self.declared for log in self.snapshot.find(key)}
+        return tuple(log for log in self.opened if log in declared)
+
+    @cached_property
     def covered(self) -> tuple[Log, ...]:
         """What is open, and declared once the entries are in the file."""
         return tuple(log for log in self.opened if log in self._said)

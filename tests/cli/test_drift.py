@@ -198,6 +198,21 @@ def test_fail_on_chooses_what_counts(
     assert drifts("prod", "--fail-on", fail_on) == code
 
 
+@pytest.mark.parametrize(("fail_on", "words"), [("none", "does not count"), ("drifted", "1 stack")])
+def test_a_stack_that_is_not_as_declared_is_never_called_in_sync(
+    write: Write, capsys: pytest.CaptureFixture[str], fail_on: str, words: str
+) -> None:
+    """Whatever `--fail-on` counts."""
+    write("prod", DARK)
+    drifts("prod", "--fail-on", fail_on)
+
+    said = capsys.readouterr().out
+    assert "drifted" in said
+    assert words in said
+    assert "1 stack in sync" not in said
+    assert "(in sync: prod)" not in said
+
+
 def test_without_fail_on_what_an_update_would_mend_counts_and_no_more(write: Write) -> None:
     """Unmanaged logs are told, and are nobody's failure."""
     write("prod", "sas: {cloud_siem_aegis_proc: closed}")

@@ -205,7 +205,9 @@ class _Job:
             write_new(self.path, text)
         entries = counted(len(self.found.entries), "entry")
         print(f"{self.path} is written: {entries}, as {self.stack.perspective} is now.")
-        for line in (*self._summary(), *self._overrides(config), "", *self._next(bool(before))):
+        covered = len(self.found.covered)
+        summary = self._summary(covered)
+        for line in (*summary, *self._overrides(config), "", *self._next(bool(before))):
             print(line)
         return ExitCode.OK
 
@@ -215,7 +217,7 @@ class _Job:
         file = "" if self.path == default else str(self.path)
         lines = missing_lines(self.found, self._absent(config), stack=self.stack.name, file=file)
         print(f"{self.path} is there and stays as it is.", file=sys.stderr)
-        for line in self._summary():
+        for line in self._summary(len(self.found.covered_before)):
             print(line, file=sys.stderr)
         if lines:
             print("\nWhat it lacks, for a shell:", file=sys.stderr)
@@ -229,9 +231,14 @@ class _Job:
         wanted = {**whose(self.stack.perspective), **config}
         return {key: value for key, value in wanted.items() if (key,) not in self.stack.places}
 
-    def _summary(self) -> Iterator[str]:
+    def _summary(self, covered: int) -> Iterator[str]:
+        """How the file stands to the account.
+
+        Args:
+            covered: The open logs that it declares.
+        """
         found = self.found
-        opened, covered = len(found.opened), len(found.covered)
+        opened = len(found.opened)
         share = f" ({covered * 100 // opened} %)" if opened else ""
         yield f"  {covered} of {opened} open logs are declared{share}."
         if found.passed_over:

@@ -151,8 +151,9 @@ class Fleet:
         )
 
     def _notes(self, due: Sequence[str]) -> Iterator[str]:
-        where = "on this machine" if self._workers.here else "on other machines"
-        yield f"the engine ran {where}, {self._workers.slots} at a time"
+        if due:
+            where = "on this machine" if self._workers.here else "on other machines"
+            yield f"the engine ran {where}, {self._workers.slots} at a time"
         yield from paces.notes([self._stacks[one] for one in due], self._workers.slots)
 
     # --- 1. who needs the engine ------------------------------------------------------------------

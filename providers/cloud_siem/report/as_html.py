@@ -124,6 +124,8 @@ def _cards(report: DriftReport) -> Iterator[tuple[str, str, str]]:
     for status, tone in ((Status.IN_SYNC, "good"), (Status.NOT_IN_SYNC, "bad")):
         number = len(by_status[status])
         yield (str(number), f"{'stack' if number == 1 else 'stacks'} {status.value}", tone)
+    if other := len(by_status[Status.NOT_COUNTED]):
+        yield str(other), f"{'stack' if other == 1 else 'stacks'} {Status.NOT_COUNTED.value}", ""
     if failed := len(by_status[Status.FAILED]):
         yield str(failed), f"{'stack' if failed == 1 else 'stacks'} failed", "bad"
     if report.left_out:

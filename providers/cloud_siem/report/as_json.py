@@ -52,6 +52,7 @@ def _report(report: DriftReport) -> Json:
             "stacks": len(report.outcomes) + len(report.left_out),
             "inSync": len(by_status[Status.IN_SYNC]),
             "notInSync": len(by_status[Status.NOT_IN_SYNC]),
+            "notCounted": len(by_status[Status.NOT_COUNTED]),
             "failed": len(by_status[Status.FAILED]),
             "declared": totals.declared,
             "asDeclared": totals.as_declared,

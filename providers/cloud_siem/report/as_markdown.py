@@ -49,12 +49,12 @@ def _within_html(text: str) -> str:
 
 def _head(report: DriftReport) -> Iterator[str]:
     by_status = report.by_status
-    if report.in_sync:
+    if len(by_status[Status.IN_SYNC]) == len(report.outcomes) and not report.partial:
         yield f"### Log deliveries: {counted(len(report.outcomes), 'stack')} in sync"
     else:
         parts = [
             f"{counted(len(by_status[status]), 'stack')} {status.value}"
-            for status in (Status.FAILED, Status.NOT_IN_SYNC)
+            for status in (Status.FAILED, Status.NOT_IN_SYNC, Status.NOT_COUNTED)
             if by_status[status]
         ]
         parts += ["partial"] if report.partial else []

@@ -153,7 +153,7 @@ def _summary(report: DriftReport) -> Iterator[str]:
     yield (
         ", ".join(
             f"{counted(len(by_status[status]), 'stack')} {status.value}"
-            for status in (Status.IN_SYNC, Status.NOT_IN_SYNC, Status.FAILED)
+            for status in (Status.IN_SYNC, Status.NOT_COUNTED, Status.NOT_IN_SYNC, Status.FAILED)
             if by_status[status]
         )
         + _named(by_status[Status.IN_SYNC])

@@ -25,6 +25,8 @@ class Status(Enum):
     """Something about it could not be read: whatever else is known, it is not in sync."""
     NOT_IN_SYNC = "not in sync"
     """It has findings that count."""
+    NOT_COUNTED = "not in sync, and that does not count"
+    """It is not as declared, which neither ``--fail-on`` nor ``--only-new`` counts."""
     IN_SYNC = "in sync"
 
 
@@ -129,7 +131,10 @@ class DriftReport:
     def status(self, outcome: Outcome) -> Status:
         if outcome.errors or outcome.comparison is None:
             return Status.FAILED
-        return Status.NOT_IN_SYNC if self.failing(outcome) else Status.IN_SYNC
+        if self.failing(outcome):
+            return Status.NOT_IN_SYNC
+        odd = any(finding.counts_as(DEFAULT_FAIL_ON) for finding in outcome.findings)
+        return Status.NOT_COUNTED if odd else Status.IN_SYNC
 
     @cached_property
     def by_status(self) -> Mapping[Status, Sequence[Outcome]]:
@@ -141,7 +146,7 @@ class DriftReport:
 
     @property
     def in_sync(self) -> bool:
-        """Whether every stack was looked at, and none has anything that counts."""
+        """Whether every stack was read, and none has anything that counts."""
         bad = self.by_status[Status.FAILED] or self.by_status[Status.NOT_IN_SYNC]
         return not (bad or self.partial)
 

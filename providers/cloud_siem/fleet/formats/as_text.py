@@ -85,7 +85,12 @@ def _summary(rollup: Rollup) -> Iterator[str]:
     yield from (f"skipped {one}." for one in proofs(rollup))
     yield from (f"{printable(one)}." for one in rollup.notes)
     if rollup.asked and not rollup.refusal:
-        yield "Nothing was written: say --yes to write what is shown here."
+        due = any(one.status is Status.TO_CHANGE for one in rollup.results)
+        yield (
+            "Nothing was written: say --yes to write what is shown here."
+            if due
+            else ("Nothing was written, and nothing is due.")
+        )
 
 
 def proofs(rollup: Rollup) -> Sequence[str]:
