@@ -21,10 +21,10 @@ down: ## stop what `make up` started; the state stays
 env: ## print what to source for working without make: eval "$(make -s env)"
 	@$(PYTHON) tools/demo.py env
 
-pulumi: ## any Pulumi command on the demo: make pulumi ARGS="preview --diff"
+pulumi: ## any Pulumi command where the demo is: make pulumi ARGS="preview --stack demo"
 	@$(PYTHON) tools/demo.py pulumi $(ARGS)
 
-cloud-siem: ## any of our commands on the demo: make cloud-siem ARGS="list demo"
+cloud-siem: ## any of our commands where the demo is: make cloud-siem ARGS="list demo"
 	@$(PYTHON) tools/demo.py cloud-siem $(ARGS)
 
 fleet-demo: ## fifty embedded accounts: open, skip, find by hand, mend; some minutes

@@ -51,7 +51,7 @@ def test_up_goes_from_the_set_up_to_the_table(
         "pulumi up --yes --stack demo",
         "cloud-siem list demo",
     ]
-    assert capsys.readouterr().out.count("\n  make ") == 3
+    assert capsys.readouterr().out.count("\n  cloud-siem ") == 2
 
 
 def _lock(folder: Path, pid: int) -> None:

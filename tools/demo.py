@@ -41,9 +41,10 @@ FIXED = {
 }
 NEXT = """
 Try next:
-  make cloud-siem ARGS="emulator switch sas/cloud_siem_aegis_proc closed"   a hand in the console
-  make cloud-siem ARGS="drift demo"                                         names it, and exits 7
-  make pulumi ARGS="up --refresh --yes"                                     sets it back
+  eval "$(make -s env)"                                        this shell works on the demo now
+  cloud-siem emulator switch sas/cloud_siem_aegis_proc closed  as somebody does in the console
+  cloud-siem drift demo                                        names it, and exits with 7
+  pulumi up --refresh --yes --stack demo                       sets it back
 
 `make down` stops what this started; the state stays.
 """
