@@ -4,8 +4,8 @@ The actions, and that none of them can be narrowed to a resource, are those of t
 ListDelivery, OpenDelivery, CloseDelivery and ListRdUsers (2025-10-09). ``explain`` names a missing
 one.
 
-GetCallerIdentity, which every run asks first, needs no permission. Where a role is assumed, the
-policy is the role's, and the caller needs ``sts:AssumeRole`` on the role's ARN (STS's page on
+GetCallerIdentity, which every run that makes a call asks first, needs no permission. Where a role
+is assumed, the policy is the role's, and the caller needs ``sts:AssumeRole`` on the role's ARN (STS's page on
 authorization, 2025-09): https://help.aliyun.com/document_detail/371860.html
 """
 

@@ -243,6 +243,15 @@ config:
 """
 
 
+def test_the_docs_show_what_is_printed() -> None:
+    """The first lines; docs/adopt.md leaves out what follows."""
+    root = Path(__file__).parent.parent
+    printed = (root / "golden" / "adopt-written.txt").read_text(encoding="utf-8").splitlines()
+    page = (root.parent / "docs" / "adopt.md").read_text(encoding="utf-8")
+
+    assert "\n".join(printed[:3]) + "\n...\n" in page
+
+
 def test_a_file_that_is_there_is_left_alone_and_what_it_lacks_is_printed(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from cloud_siem import cli, exporting
 from cloud_siem.cli import drift, main, progress
+from cloud_siem.loading import load_stack_file
 from siem_emulator import EmulatorServer
 from tests.conftest import ACCOUNT, MEMBER, OTHER_ACCOUNT, spare_authorities
 
@@ -73,6 +74,19 @@ def test_it_names_what_went_dark_and_exits_seven_until_that_is_mended(
 
     assert drifts("prod") == 0
     assert "1 stack in sync (in sync: prod)." in capsys.readouterr().out
+
+
+def test_the_docs_show_what_is_printed(write: Write, siem: EmulatorServer, capsys: Out) -> None:
+    """docs/drift.md has the run on the demo after one delivery was closed by hand."""
+    root = Path(__file__).parent.parent.parent
+    write("demo").write_bytes((root / "stacks" / "Pulumi.demo.yaml").read_bytes())
+    for delivery in load_stack_file("stacks/Pulumi.demo.yaml", {}).deliveries:
+        siem.switch(delivery.key.product, delivery.key.log, state=delivery.state.value)
+    siem.switch("sas", "cloud_siem_aegis_proc", state="closed")
+    drifts("demo")
+
+    page = (root / "docs" / "drift.md").read_text(encoding="utf-8")
+    assert f"$ cloud-siem drift demo\n{capsys.readouterr().out}$ echo $?\n7\n" in page
 
 
 def test_it_asks_once_for_the_list_and_writes_nothing(write: Write, siem: EmulatorServer) -> None:

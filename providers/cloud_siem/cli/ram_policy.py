@@ -12,7 +12,7 @@ _EPILOG = """
 Attach the policy to the caller: a RAM user, an instance role, or the role that
 cloud-siem:roleArn names. Where a role is assumed, the role needs this policy and
 has to trust the caller; the caller needs sts:AssumeRole on the role, and nothing
-else. GetCallerIdentity, which every run asks first, needs no permission."""
+else. GetCallerIdentity, which every run that makes a call asks first, needs no permission."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
