@@ -5,8 +5,8 @@ ListDelivery, OpenDelivery, CloseDelivery and ListRdUsers (2025-10-09). ``explai
 one.
 
 GetCallerIdentity, which every run that makes a call asks first, needs no permission. Where a role
-is assumed, the policy is the role's, and the caller needs ``sts:AssumeRole`` on the role's ARN (STS's page on
-authorization, 2025-09): https://help.aliyun.com/document_detail/371860.html
+is assumed, the policy is the role's, and the caller needs ``sts:AssumeRole`` on the role's ARN
+(STS's page on authorization, 2025-09): https://help.aliyun.com/document_detail/371860.html
 """
 
 from __future__ import annotations
