@@ -81,7 +81,7 @@ def test_the_docs_show_what_is_printed(write: Write, siem: EmulatorServer, capsy
     root = Path(__file__).parent.parent.parent
     write("demo").write_bytes((root / "stacks" / "Pulumi.demo.yaml").read_bytes())
     for delivery in load_stack_file("stacks/Pulumi.demo.yaml", {}).deliveries:
-        log = "" if delivery.key.log is None else delivery.key.log
+        log = delivery.key.log_word
         siem.switch(delivery.key.product, log, state=delivery.state.value)
     siem.switch("sas", "cloud_siem_aegis_proc", state="closed")
     drifts("demo")
