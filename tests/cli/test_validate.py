@@ -249,6 +249,24 @@ def test_a_code_that_is_not_documented_is_a_warning(
     assert 'did you mean "sas"' in err
 
 
+def test_an_ignore_that_can_hide_a_dark_account_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path, "one")
+    file.write_text(
+        file.read_text()
+        + '  cloud-siem:driftIgnore: [{delivery: "*/*", reason: INC-7, until: "2099-12-31"}]\n'
+    )
+
+    assert cli.main(["validate", str(file)]) == ExitCode.OK
+    out, err = capsys.readouterr()
+    assert "2 warnings" in out
+    assert [line.split(" > ")[2].split(":")[0] for line in err.splitlines()] == [
+        "delivery",
+        "until",
+    ]
+
+
 @pytest.mark.parametrize(
     ("form", "word"), [("github", "::warning "), ("gitlab", '"minor"'), ("json", '"warnings": [\n')]
 )

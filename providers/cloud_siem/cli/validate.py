@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cloud_siem.cli.exitcodes import ExitCode
@@ -20,7 +21,7 @@ from cloud_siem.cli.stackfiles import WHICH, all_files
 from cloud_siem.cli.streams import unfiltered
 from cloud_siem.errors import Reason, Severity, listed
 from cloud_siem.loading import load_files
-from cloud_siem.unknown_codes import unknown_codes
+from cloud_siem.stack_warnings import warnings_of
 from cloud_siem.wording import counted
 
 Reasons = tuple[Reason, ...]
@@ -60,7 +61,8 @@ def validate(
 ) -> int:
     """Print the faults, the warnings and the summary."""
     stacks, faults = load_files(files, environ)
-    warnings = tuple(warning for stack in stacks for warning in unknown_codes(stack))
+    today = datetime.now(UTC).date()
+    warnings = tuple(warning for stack in stacks for warning in warnings_of(stack, today))
     reasons = tuple(sorted((*faults, *warnings), key=lambda one: one.order))
     checked = _Checked(
         files=len(files), stacks=len(stacks), deliveries=sum(len(one.deliveries) for one in stacks)

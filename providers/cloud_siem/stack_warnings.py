@@ -1,4 +1,4 @@
-"""Warnings of codes that are probably misspelled; called by ``cloud-siem validate``.
+"""Warnings of what a sound stack file probably does not mean; called by ``cloud-siem validate``.
 
 Product and log codes are an open set: the documentation and the SDKs disagree on them, and the
 account's own list decides before anything is written. So a code that is not known is a warning.
@@ -7,16 +7,46 @@ account's own list decides before anything is written. So a code that is not kno
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 
 from cloud_siem.catalog import PRODUCTS, did_you_mean, logs_of
 from cloud_siem.errors import Reason, Severity
+from cloud_siem.keys import DRIFT_IGNORE
 from cloud_siem.stack import Stack, path_of
 from cloud_siem.wording import key_shown
 
 _ASK = "`cloud-siem list` shows what the account has"
 
 
-def unknown_codes(stack: Stack) -> Iterator[Reason]:
+_YEAR = timedelta(days=366)
+
+
+def warnings_of(stack: Stack, today: date) -> Iterator[Reason]:
+    """Every warning, in no order."""
+    yield from _unknown_codes(stack)
+    yield from _wide_ignores(stack, today)
+
+
+def _wide_ignores(stack: Stack, today: date) -> Iterator[Reason]:
+    """Entries of driftIgnore under which an account can go dark and still be called in sync."""
+    for at, ignore in enumerate(stack.drift_ignore):
+        path = (DRIFT_IGNORE, str(at))
+        doubts = {
+            "delivery": ("it ignores every delivery", not ignore.delivery.strip("*/")),
+            "until": ("it ends more than a year from now", ignore.until - today > _YEAR),
+        }
+        for key, (message, applies) in doubts.items():
+            if applies:
+                yield Reason(
+                    message=message,
+                    path=(*path, key),
+                    place=stack.key_place((*path, key)),
+                    hint="what it hides is reported as ignored, and the account as in sync",
+                    severity=Severity.WARNING,
+                )
+
+
+def _unknown_codes(stack: Stack) -> Iterator[Reason]:
     """Each product once, and each log, whose code no page of the vendor is known to have."""
     unknown: set[str] = set()
     for delivery in stack.deliveries:
