@@ -179,3 +179,20 @@ def test_the_others_are_the_files_beside_that_are_named_like_this_one(tmp_path: 
     assert others == ["Pulumi.b.yaml", "Pulumi.c d.yaml", "Pulumi.link.yaml"]
     with pytest.raises(FileNotFoundError):
         others_of(tmp_path / "gone" / "Pulumi.a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("name: x\nconfig:\n  a:b: 1\n  cloud-siem:view: x\n", ":4:3"),
+        ("name: x\na: &a {cloud-siem:view: x}\nconfig:\n  <<: *a\n", ""),
+    ],
+)
+def test_a_key_for_all_stacks_has_its_place_where_it_stands(
+    tmp_path: Path, text: str, place: str
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(text)
+    project = Project.find(tmp_path)
+
+    assert "cloud-siem:view" in project.config
+    assert str(project.place_of_config("cloud-siem:view")) == f"{tmp_path}/Pulumi.yaml{place}"

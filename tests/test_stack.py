@@ -713,7 +713,8 @@ def test_bare_keys_are_only_suspicious_where_ours_is_missing(tmp_path: Path) -> 
         ("name: cloud-siem", "  closeLimit: 50\n  other: x\n", ["closeLimit", "other"]),
         ("name: cloud-siem\nconfig: {closeLimit: 50}", "", ["config > closeLimit"]),
         ("name: x\nconfig: {'cloud-siem:view': a}", "", ["config > cloud-siem:view"]),
-        ("name: x\nconfig: {closeLimit: 50, a:b: c}", "  deliveries: {}\n", []),
+        ("name: x\nconfig: {closeLimit: 50, a:b: c, 1: 2}", "  deliveries: {}\n", []),
+        ("name: x\nconfig: text", "", []),
     ],
 )
 def test_keys_that_the_engine_takes_for_ours_are_refused_everywhere(

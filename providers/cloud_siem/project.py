@@ -83,7 +83,7 @@ class Project:
             name=name if isinstance(name, str) and not failure else "",
             stack_folder=_stack_folder(folder, document, Path(file_name).suffix),
             virtualenv=_virtualenv(document),
-            config=config if isinstance(config, dict) else {},
+            config=_with_text_keys(config),
             failure=failure,
         )
 
@@ -96,7 +96,10 @@ class Project:
         path = self.folder / self.file_name
         node: Any = yaml.compose(path.read_text(encoding="utf-8"), _LOADER)  # reads JSON, too
         for name in ("config", key):
-            found, node = next(pair for pair in node.value if pair[0].value == name)
+            pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+            found, node = next((pair for pair in pairs if pair[0].value == name), (None, None))
+        if found is None:  # it comes in by a merge key
+            return Place(file=str(path))
         mark = found.start_mark
         return Place(file=str(path), line=mark.line + 1, column=mark.column + 1)
 
@@ -200,6 +203,11 @@ def _read(path: Path) -> tuple[Mapping[str, object], str]:
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         return {}, f"{path.name} cannot be read: {str(error).partition(chr(10))[0]}"
     return (document, "") if isinstance(document, dict) else ({}, "")
+
+
+def _with_text_keys(config: object) -> Mapping[str, object]:
+    """Config as the engine reads it; a text is the older spelling of ``stackConfigDir``."""
+    return {str(key): value for key, value in config.items()} if isinstance(config, dict) else {}
 
 
 def _stack_folder(folder: Path, document: Mapping[str, object], suffix: str) -> Path:
