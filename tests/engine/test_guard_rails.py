@@ -11,6 +11,7 @@ from cloud_siem.codes import Code, codes_in
 from siem_emulator import EmulatorServer
 from tests.conftest import ANY_CLOSE
 from tests.engine.engine import Engine, Result
+from tests.fleet.machines import until
 
 TRAIL = {"actiontrail": {"cloud_siem_trail_actiontrail": "open"}}
 """The one log that is open from the start."""
@@ -127,16 +128,22 @@ def test_what_is_switched_by_hand_after_the_preview_is_told_and_not_written(
 def test_of_two_updates_at_once_the_backend_lets_one_through(
     engine: Engine, siem: EmulatorServer
 ) -> None:
-    """The other one is told, and writes nothing."""
+    """The other one is told, and writes nothing.
+
+    If both began in the same moment, the backend would let neither through.
+    """
     siem.configure(latency_ms=1500)
     engine.declare({**TRAIL, "sas": {DNS: "open", PROC: "open"}})
 
-    with ThreadPoolExecutor(2) as both:
-        results = list(both.map(lambda _: engine.up(), range(2)))
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(engine.up)
+        locks = engine.folder / "backend" / ".pulumi" / "locks"
+        until(lambda: any(locks.rglob("*.json")), "the lock of the first update")
+        second = engine.up()
 
-    assert sorted(one.code > 0 for one in results) == [False, True]
-    lost = next(one for one in results if one.code)
-    assert "the stack is currently locked" in lost.text
+    assert first.result().code == 0, first.result().text
+    assert second.code
+    assert "the stack is currently locked" in second.text
     assert len(siem.calls_of("OpenDelivery")) == 2
 
 
