@@ -497,8 +497,10 @@ def test_a_gate_does_not_make_room_for_one_that_would_close_something(
     if words:
         GATE.delete("id", gate((AUDIT, State.OPEN)))
     else:
-        old = gate((AUDIT, State.OPEN))
+        old, news = gate((AUDIT, State.OPEN)), bag(AUDIT, "closed", guarded=True)
         assert refused(lambda: GATE.delete("id", old)) == [Code.NOT_AUTHORIZED]
+        assert codes(DELIVERY.check({}, news)) == [Code.NOT_AUTHORIZED]
+        assert refused(lambda: DELIVERY.create(dict(news))) == [Code.NOT_AUTHORIZED]
     GATE.delete("id", gate())
     assert writes(siem) == []
 

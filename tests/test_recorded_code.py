@@ -88,7 +88,8 @@ def test_other_dynamic_resources_are_refused_unless_their_type_is_named() -> Non
 
     assert [*foreign([other])] == ["urn::Resource"]
     assert [*foreign([other], allowed=["pulumi-python:dynamic:Resource"])] == []
-    assert [*foreign([other], ours_only=True)] == []
+    export = {"version": 3, "deployment": {"resources": [other]}}
+    assert recorded(export, Perspective(account="1", region=Region.CN_HANGZHOU)).foreign
 
 
 def test_a_state_of_the_first_version_is_our_own() -> None:

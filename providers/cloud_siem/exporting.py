@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from cloud_siem.errors import CloudSiemError
 from cloud_siem.jsontext import parsed
 from cloud_siem.project import Project, identity_of
-from cloud_siem.recorded import Recorded, recorded
+from cloud_siem.recorded import Recorded, read, recorded
+from cloud_siem.recorded_code import allowed_in, require_own
 from cloud_siem.stack import Stack
 
 _TIMEOUT_S = 120
@@ -40,12 +42,30 @@ def recorded_of(stack: Stack) -> Recorded:
     return recorded(export_of(stack.name, _folder_of(stack)), stack.perspective)
 
 
-def export_of(stack: str, folder: Path) -> object:
+def check_recorded_code(stack: str, folder: Path, environ: Mapping[str, str]) -> None:
+    """Refuse a state that names other code than ours, before the engine runs it.
+
+    Args:
+        stack: The stack's name.
+        folder: The project's.
+        environ: Of the engine's process; it also says which other types a person trusts.
+
+    Raises:
+        NoStackError: The engine has no such stack.
+        RefusedError: The state names other code than ours.
+        CloudSiemError: There is no engine, or it cannot read the stack.
+    """
+    resources, _ = read(export_of(stack, folder, environ))
+    require_own(resources, stack, allowed=allowed_in(environ))
+
+
+def export_of(stack: str, folder: Path, environ: Mapping[str, str] = os.environ) -> object:
     """The JSON of ``pulumi stack export``; it raises what ``recorded_of`` raises.
 
     Args:
         stack: The stack's name.
         folder: The project's.
+        environ: Of the engine's process.
     """
     command = ["pulumi", "stack", "export", f"--stack={stack}", "--non-interactive"]
     try:
@@ -53,7 +73,7 @@ def export_of(stack: str, folder: Path) -> object:
             done = subprocess.run(
                 command,
                 cwd=folder,
-                env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+                env={**environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 encoding="utf-8",

@@ -9,14 +9,12 @@ the resource's own say the same until a refresh writes there what the account sh
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from cloud_siem import recorded_code
-from cloud_siem.errors import CloudSiemError, RefusedError
+from cloud_siem.errors import CloudSiemError
 from cloud_siem.model import Delivery, DeliveryKey, OnRemove, Perspective, Snapshot, State
 from cloud_siem.program import OUTPUT
 from cloud_siem.properties import (
@@ -29,11 +27,11 @@ from cloud_siem.properties import (
     write_entries,
     written_digest,
 )
+from cloud_siem.recorded_code import OUR_TYPE, require_own
 from cloud_siem.settings import BY_CONFIG_KEY
 
 EXPORT_VERSIONS = (3, 4)
 """Of the export's format: the current, and the latest (sdk/go/common/apitype/core.go, 3.259)."""
-_TYPE = re.compile(r"pulumi-python:(?:[^:]*/)?cloud-siem:(Gate|LogDelivery|Settled)")
 _COMPONENT = "cloud-siem:index:AccountDeliveries"
 _PROVIDER = "pulumi:providers:pulumi-python"
 _ROOT = "pulumi:pulumi:Stack"
@@ -129,8 +127,7 @@ def recorded(export: object, perspective: Perspective) -> Recorded:
     """
     found: dict[str, list[Bag]] = {"Gate": [], "LogDelivery": [], "Settled": []}
     resources, pending = read(export)
-    if names := tuple(recorded_code.foreign(resources, ours_only=True)):
-        raise RefusedError(recorded_code.refusal("", names))
+    require_own(one for one in resources if OUR_TYPE.fullmatch(str(one.get("type"))))
     for kind, outputs in _ours(resources):
         found[kind].append(outputs)
     try:
@@ -199,7 +196,7 @@ def _foreign(resources: Sequence[Mapping[str, Any]]) -> str:
     known = (_COMPONENT, _PROVIDER, _ROOT)
     for one in resources:
         type_ = str(one.get("type"))
-        if one.get("delete") or not (type_ in known or _TYPE.fullmatch(type_)):
+        if one.get("delete") or not (type_ in known or OUR_TYPE.fullmatch(type_)):
             return str(one.get("urn"))
     return ""
 
@@ -229,7 +226,9 @@ def _ours(resources: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Bag]]:
         match resource:
             case {"delete": True}:
                 continue
-            case {"type": str(type_), "outputs": dict(outputs)} if kind := _TYPE.fullmatch(type_):
+            case {"type": str(type_), "outputs": dict(outputs)} if kind := OUR_TYPE.fullmatch(
+                type_
+            ):
                 # What removing a delivery does is an option of its resource.
                 keeps = kind[1] == "LogDelivery" and resource.get("retainOnDelete")
                 yield kind[1], outputs | ({"on_remove": OnRemove.KEEP.value} if keeps else {})

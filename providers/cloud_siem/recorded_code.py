@@ -21,7 +21,8 @@ from cloud_siem.wording import printable
 OTHER_TYPES = "CLOUD_SIEM_OTHER_PROVIDERS"
 """The environment variable with the types of other dynamic resources that a person trusts."""
 _PROPERTY = "__provider"
-_OURS = re.compile(r"pulumi-python:(?:[^:]*/)?cloud-siem:(Gate|LogDelivery|Settled)")
+OUR_TYPE = re.compile(r"pulumi-python:(?:[^:]*/)?cloud-siem:(Gate|LogDelivery|Settled)")
+"""The types of our resources; the group is the kind."""
 _MODULE = "cloud_siem.provider"
 _HARMLESS = {
     *("PROTO", "FRAME", "SHORT_BINUNICODE", "BINUNICODE", "MEMOIZE", "BINPUT"),
@@ -31,22 +32,18 @@ _HARMLESS = {
 
 
 def foreign(
-    resources: Iterable[Mapping[str, Any]],
-    *,
-    allowed: Collection[str] = (),
-    ours_only: bool = False,
+    resources: Iterable[Mapping[str, Any]], *, allowed: Collection[str] = ()
 ) -> Iterator[str]:
     """The URNs of recorded resources whose code is not that of this package.
 
     Args:
         resources: As ``pulumi stack export`` has them.
         allowed: Other types that are not compared.
-        ours_only: Whether to compare resources of our types alone.
     """
     for resource in resources:
         type_ = str(resource.get("type", ""))
-        kind = _OURS.fullmatch(type_)
-        if type_ in allowed or (ours_only and not kind):
+        kind = OUR_TYPE.fullmatch(type_)
+        if type_ in allowed:
             continue
         for side in ("inputs", "outputs"):
             values = resource.get(side)
@@ -62,7 +59,7 @@ def allowed_in(environ: Mapping[str, str]) -> frozenset[str]:
 
 
 def require_own(
-    resources: Iterable[Mapping[str, Any]], stack: str, *, allowed: Collection[str] = ()
+    resources: Iterable[Mapping[str, Any]], stack: str = "", *, allowed: Collection[str] = ()
 ) -> None:
     """Refuse a state that names other code than ours.
 
@@ -70,21 +67,17 @@ def require_own(
     """
     names = tuple(map(printable, foreign(resources, allowed=allowed)))
     if names:
-        raise RefusedError(refusal(stack, names))
-
-
-def refusal(stack: str, names: tuple[str, ...]) -> Refusal:
-    """Why such a state is not used."""
-    return Refusal(
-        code=Code.FOREIGN_PROVIDER,
-        message=f"the recorded state{f' of stack {stack}' if stack else ''} names code that is not"
-        " part of pulumi-cloud-siem. Pulumi would run it with the credentials of this run.",
-        state="Nothing was run.",
-        listed=names,
-        remedy="Find out who wrote the state, and restore an earlier one (`pulumi stack history`,"
-        " the versions of the bucket). If they are other dynamic resources of your program, name"
-        f" their types in {OTHER_TYPES}.",
-    )
+        refusal = Refusal(
+            code=Code.FOREIGN_PROVIDER,
+            message=f"the recorded state{f' of stack {stack}' if stack else ''} names code that is"
+            " not part of pulumi-cloud-siem. Pulumi would run it with the credentials of this run.",
+            state="Nothing was run.",
+            listed=names,
+            remedy="Find out who wrote the state, and restore an earlier one (`pulumi stack"
+            " history`, the versions of the bucket). If they are other dynamic resources of your"
+            f" program, name their types in {OTHER_TYPES}.",
+        )
+        raise RefusedError(refusal)
 
 
 def _is_class(code: object, name: str) -> bool:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 
-from cloud_siem import recorded_code
 from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.stackfiles import WHICH, project_here
-from cloud_siem.exporting import NoStackError, export_of
-from cloud_siem.recorded import read
+from cloud_siem.exporting import NoStackError, check_recorded_code
+from cloud_siem.recorded_code import OTHER_TYPES
 from cloud_siem.wording import printable
 
 
@@ -22,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "stacks", nargs="+", metavar="STACK", help=f"a stack by name, as in {WHICH}; it may be new"
     )
     parser.epilog = (
-        f"{recorded_code.OTHER_TYPES}=TYPE,... names the types of other dynamic resources that the"
+        f"{OTHER_TYPES}=TYPE,... names the types of other dynamic resources that the"
         " program has, and that are not compared."
     )
 
@@ -31,10 +30,9 @@ def run(args: argparse.Namespace) -> int:
     folder = project_here().folder
     for stack in args.stacks:
         try:
-            resources, _ = read(export_of(stack, folder))
+            check_recorded_code(stack, folder, os.environ)
         except NoStackError:
             print(f"{printable(stack)}: nothing is recorded yet.")
-            continue
-        recorded_code.require_own(resources, stack, allowed=recorded_code.allowed_in(os.environ))
-        print(f"{printable(stack)}: all recorded code is that of pulumi-cloud-siem.")
+        else:
+            print(f"{printable(stack)}: all recorded code is that of pulumi-cloud-siem.")
     return ExitCode.OK

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -28,7 +28,6 @@ from pulumi.automation.errors import (
 from pulumi.automation.events import EngineEvent, StepEventStateMetadata
 from semver import VersionInfo
 
-from cloud_siem import recorded_code
 from cloud_siem.codes import Code, codes_in, refusals_of
 from cloud_siem.doctor import ENGINE_AT_LEAST
 from cloud_siem.errors import CloudSiemError
@@ -89,15 +88,6 @@ class Engine:
     def make(self) -> None:
         """Make the stack, empty."""
         self._workspace.create_stack(self._name)
-
-    def check_state(self, allowed: Collection[str]) -> None:
-        """Refuse a state that names other code than ours, before a refresh runs it.
-
-        Args:
-            allowed: The types of other dynamic resources, which are not compared.
-        """
-        deployment = self._stack.export_stack().deployment or {}
-        recorded_code.require_own(deployment.get("resources", ()), self._name, allowed=allowed)
 
     def preview(self, plan: Path) -> tuple[bool, str]:
         """A refreshed preview: whether it would change anything, and its steps."""
@@ -226,7 +216,7 @@ def _text_of(file: IO[bytes]) -> str:
 
 def _is_told(args: list[str]) -> bool:
     """Whether what a command says belongs into the log; answers for programs do not."""
-    return "--json" not in args and args[:2] != ["stack", "export"]
+    return "--json" not in args
 
 
 @cache

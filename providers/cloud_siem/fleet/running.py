@@ -18,13 +18,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloud_siem import recorded_code, tally
+from cloud_siem import tally
 from cloud_siem.errors import CloudSiemError, RefusedError
+from cloud_siem.exporting import NoStackError, check_recorded_code
 from cloud_siem.fleet.tasks import Operation, Result, Status, Task
 from cloud_siem.machine import runs_engine
 from cloud_siem.other_stacks import SENT_ACCOUNTS
@@ -136,11 +137,11 @@ class _Run:
         running = engine.Engine(
             self.task.stack, self.folder, self._environ(), limit_s=self.task.limit_s
         )
+        self._check_state()
         patience = Deadline.of(self.task.patience_s, self.clock)
         attempt = 1
         while True:
             try:
-                running.check_state(recorded_code.allowed_in(os.environ))
                 return self._done(running, *self._operate(running))
             except engine.StackNotFoundError:
                 if attempt > 1:
@@ -155,6 +156,12 @@ class _Run:
                 self.notes.append(f"run again: {why}")
                 self.clock.sleep(pause)
             attempt += 1
+
+    def _check_state(self) -> None:
+        """Refuse a state that names other code than ours, before a refresh runs it."""
+        with suppress(NoStackError):
+            environ = {**os.environ, **self._environ()}
+            check_recorded_code(self.task.stack, self.folder, environ)
 
     def _environ(self) -> dict[str, str]:
         """What is put over the environment; the session last, it is meant for this stack."""
