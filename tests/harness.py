@@ -323,7 +323,8 @@ class Harness:
         """Begin a provider process, and end it; whatever it prints belongs to the run."""
         before = provider._process
         folder, clock = self.folder, self.clock
-        provider.begin(Process(config, self.environ, folder=folder, clock=clock, command=command))
+        process = Process(config, self.environ, folder=folder, clock=clock, command=lambda: command)
+        provider.begin(process)
         output = _Output(running.lines)
         try:
             with contextlib.redirect_stdout(output):

@@ -205,6 +205,6 @@ def test_the_config_spares_what_it_declares_open_beside_a_removed_key(
 )
 def test_an_update_of_a_part_is_told_by_the_engines_command(command: str, targeted: bool) -> None:
     """Where it is not clear, it is none: a destroy has to go on."""
-    process = Process({}, {}, folder=Path("/"), command=command.split())
+    process = Process({}, {}, folder=Path("/"), command=command.split)
 
     assert process.is_targeted_update is targeted

@@ -21,7 +21,7 @@ do. The fields are there for programs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
@@ -95,9 +95,9 @@ MAX_REASONS = 100
 """A list for people has so many faults, and the count of the others."""
 
 
-def listed(reasons: Sequence[Reason]) -> str:
-    """Faults as people read them, one per line; of very many the first ones and the count."""
-    lines = [str(reason) for reason in reasons[:MAX_REASONS]]
+def listed(reasons: Sequence[Reason], show: Callable[[Reason], str] = str) -> str:
+    """Faults as people read them; of very many the first ones and the count."""
+    lines = [show(reason) for reason in reasons[:MAX_REASONS]]
     if more := len(reasons) - len(lines):
         lines.append(f"... and {more} more")
     return "\n".join(lines)

@@ -255,7 +255,7 @@ def _built(
         raise StackError([*faults, *unquoted.values()])
     if values is None:
         faults += _too_large(read)
-    bare = [] if not read.bare or values is not None else [*_bare_keys(read)]
+    bare = [] if values is not None else [*_bare_keys(read)]
     faults += bare
     try:
         stack = build_stack(

@@ -209,13 +209,19 @@ def _lock(file: Path) -> Lock | None:
 
 def runs_engine(pid: int) -> bool:
     """Whether a process of this machine is the engine, and not one that is over."""
+    name, rest = _stat(pid)
+    # A process that is over keeps its name until somebody has waited for it: a zombie (proc(5)).
+    return name == ENGINE and not rest.startswith(("Z", "X"))
+
+
+def _stat(pid: int) -> tuple[str, str]:
+    """The name of a process, and the rest of its stat: state, parent, ... (proc(5)); or nothing."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
-        return False
+        return "", ""
     name, _, rest = text.partition("(")[2].rpartition(") ")
-    # A process that is over keeps its name until somebody has waited for it: a zombie (proc(5)).
-    return name == ENGINE and not rest.startswith(("Z", "X"))
+    return name, rest
 
 
 def engine_command(pid: int | None = None) -> tuple[str, ...]:
@@ -224,12 +230,13 @@ def engine_command(pid: int | None = None) -> tuple[str, ...]:
     Empty where that cannot be read: it takes Linux's /proc.
     """
     pid = os.getpid() if pid is None else pid
-    with suppress(OSError, ValueError, IndexError):
-        while pid > 1:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-            pid = int(stat.rpartition(") ")[2].split()[1])  # the parent's (proc(5))
-            if runs_engine(pid):
-                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    _, rest = _stat(pid)
+    while rest:
+        parent = int(rest.split()[1])
+        name, rest = _stat(parent)
+        if name == ENGINE:
+            with suppress(OSError):
+                command = Path(f"/proc/{parent}/cmdline").read_bytes()
                 return tuple(command.decode(errors="replace").split("\0"))
     return ()
 

@@ -212,7 +212,6 @@ _DECISIVE = (ACCOUNT, REGION, VIEW, MEMBER, DELIVERIES, f"{PREFIX}memberInEnterp
 _ASIDE = frozenset(KNOWN_KEYS) - frozenset(_DECISIVE)
 _SHARED = (MEMBER, DELIVERIES)
 """Of these, the ones that a stack file may lack: with one from elsewhere it declares more."""
-_NAMESPACE = PREFIX.removesuffix(":")
 
 
 def _is_aside(reason: Reason) -> bool:
@@ -240,8 +239,8 @@ def _unknown_place(own_file: Path) -> Iterator[str]:
 def _shared(own_file: Path) -> Iterator[str]:
     """What Pulumi.yaml sets for every stack whose own file does not say otherwise."""
     project = Project.find(own_file.absolute().parent)
-    for key in project.config:
-        if key in _SHARED or (project.name == _NAMESPACE and PREFIX + key in _SHARED):
+    for key in filter(project.is_ours, project.config):
+        if PREFIX + key.removeprefix(PREFIX) in _SHARED:
             yield f"{project.folder / project.file_name}: it sets {key} for all stacks"
 
 

@@ -7,7 +7,7 @@ update, and runs four verbs at a time in each; so everything here is shared betw
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Process(Unrecorded):
         *,
         folder: Path,
         clock: Clock | None = None,
-        command: Sequence[str] = (),
+        command: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """Begin with what the engine hands over.
 
@@ -58,7 +58,7 @@ class Process(Unrecorded):
             environ: The environment.
             folder: The project's.
             clock: The outside world of waiting.
-            command: The engine's command line; empty where it is not known.
+            command: Reads the engine's command line; empty where it is not known.
         """
         self._config = config
         self._command = command
@@ -119,8 +119,9 @@ class Process(Unrecorded):
     @cached_property
     def is_targeted_update(self) -> bool:
         """Whether the engine's command is known to be an update of a part of the program."""
-        verb = next((word for word in self._command[1:] if word in _VERBS), "")
-        return _VERBS.get(verb, False) and any(one.startswith(_TARGETS) for one in self._command)
+        words = self._command()[1:]
+        verb = next((word for word in words if word in _VERBS), "")
+        return _VERBS.get(verb, False) and any(word.startswith(_TARGETS) for word in words)
 
     def name_stack(self, stack: str) -> None:
         """Note the stack's name as the program says it."""

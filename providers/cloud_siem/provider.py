@@ -153,8 +153,7 @@ class _Provider(ResourceProvider):
                     speak_utf8()
                     lifeline.hold()
                 config = req.config._props  # noqa: SLF001
-                folder, command = Path.cwd(), engine_command()
-                begin(Process(config, os.environ, folder=folder, command=command))
+                begin(Process(config, os.environ, folder=Path.cwd(), command=engine_command))
 
 
 class LogDeliveryProvider(_Provider):

@@ -21,6 +21,7 @@ from cloud_siem.cli.exitcodes import ExitCode
 from cloud_siem.cli.progress import shown
 from cloud_siem.cli.reporting import add_report_option, check_places, kinds, number, written
 from cloud_siem.cli.stackfiles import all_files, beside, file_of
+from cloud_siem.cli.streams import wants_color
 from cloud_siem.drift import DEFAULT_FAIL_ON, Kind
 from cloud_siem.errors import Reason
 from cloud_siem.loading import faults_by_file, load_files
@@ -170,11 +171,10 @@ def _exit_code(report: DriftReport) -> int:
 
 
 def _look() -> Look:
-    """In color on a terminal, unless NO_COLOR (no-color.org) or a dumb terminal says otherwise."""
+    """In color on a terminal, where that is wanted."""
     if not sys.stdout.isatty():
         return Look()
-    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Look.of_terminal(shutil.get_terminal_size().columns, color=color)
+    return Look.of_terminal(shutil.get_terminal_size().columns, color=wants_color())
 
 
 # --- arguments ------------------------------------------------------------------------------------

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloud_siem.errors import MAX_REASONS, Place, Reason, Severity
+from cloud_siem.cli.streams import wants_color
+from cloud_siem.errors import Place, Reason, Severity, listed
 from cloud_siem.wording import is_harmless
 
 _COLORS = {Severity.ERROR: "31", Severity.WARNING: "33"}
@@ -18,14 +18,13 @@ _CLIPPED = 120
 
 def with_excerpts(reasons: Sequence[Reason]) -> str:
     """Write faults as ``listed`` does, each with its line; in color unless NO_COLOR is set."""
-    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    lines: list[str] = []
-    for reason in reasons[:MAX_REASONS]:
-        lines.append(_painted(str(reason), _COLORS[reason.severity], color))
-        lines += _excerpt(reason.place, color) if reason.place else ()
-    if (more := len(reasons) - MAX_REASONS) > 0:
-        lines.append(f"... and {more} more")
-    return "\n".join(lines)
+    color = wants_color()
+
+    def show(reason: Reason) -> str:
+        excerpt = _excerpt(reason.place, color) if reason.place else ()
+        return "\n".join((_painted(str(reason), _COLORS[reason.severity], color), *excerpt))
+
+    return listed(reasons, show)
 
 
 def _painted(text: str, code: str, color: bool) -> str:

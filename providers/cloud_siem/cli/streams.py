@@ -7,6 +7,7 @@ cannot tell our line breaks from those of foreign text: ``printable`` keeps such
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -46,6 +47,11 @@ def harmless_output() -> Iterator[None]:
     out, err = (cast("TextIO", HarmlessStream(one)) for one in (sys.stdout, sys.stderr))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         yield
+
+
+def wants_color() -> bool:
+    """Whether a terminal is to have colors: not with NO_COLOR (no-color.org), nor a dumb one."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def unfiltered(stream: TextIO) -> TextIO:

@@ -68,8 +68,7 @@ def validate(
         files=len(files), stacks=len(stacks), deliveries=sum(len(one.deliveries) for one in stacks)
     )
     if form == "text":
-        if reasons:
-            print(_text(reasons), file=unfiltered(sys.stderr))
+        _show(reasons)
         print(checked.summary(reasons))
     else:
         text = _WRITERS[form](reasons, checked, environ)
@@ -80,12 +79,15 @@ def validate(
     return ExitCode.ERROR if faults or (strict and warnings) else ExitCode.OK
 
 
-def _text(reasons: Reasons) -> str:
-    if not sys.stderr.isatty():
-        return listed(reasons)
-    from cloud_siem.cli.excerpts import with_excerpts  # noqa: PLC0415 - for people at a terminal
+def _show(reasons: Reasons) -> None:
+    if not reasons:
+        return
+    if sys.stderr.isatty():
+        from cloud_siem.cli.excerpts import with_excerpts  # noqa: PLC0415 - for people
 
-    return with_excerpts(reasons)
+        print(with_excerpts(reasons), file=unfiltered(sys.stderr))
+    else:
+        print(listed(reasons), file=sys.stderr)
 
 
 @dataclass(frozen=True, kw_only=True)
